@@ -1,0 +1,120 @@
+"""Settings: `shelflife.yaml`, overridden by `SHELFLIFE_*` environment variables. Secrets are never in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from shelflife.errors import ConfigurationError
+
+Zone = str
+ZONES: tuple[Zone, ...] = ("identity", "raw", "derived", "analytics")
+
+_Folder = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser())]
+
+
+class Settings(BaseSettings):
+    """Where an estate lives and the few limits that it is run with.
+
+    Relative paths are relative to the folder of the settings file.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SHELFLIFE_", extra="forbid", frozen=True)
+
+    home: _Folder = Field(default=Path("var/estate"), description="Folder that holds the whole estate.")
+    inbox: _Folder = Field(default=Path("var/inbox"), description="Folder that files to land arrive in.")
+    control_url: str | None = Field(
+        default=None,
+        description="SQLAlchemy URL of the control database; SQLite inside `home` when absent.",
+    )
+    models: _Folder = Field(default=Path("sql"), description="Folder of SQL models.")
+    policies: _Folder = Field(default=Path("retention_policies"), description="Folder of retention policies.")
+    finality_window_days: int = Field(default=7, ge=0, description="Days that an old root key is kept.")
+    lease_seconds: int = Field(default=900, ge=1, description="Longest time a reader may hold keys.")
+    batch_rows: int = Field(
+        default=1_000_000, ge=1, description="Samples held in memory before they are sealed and written."
+    )
+    minimum_cell: int = Field(default=11, ge=2, description="Fewest people in a published cohort cell.")
+    samples_folder: _Folder = Field(
+        default=Path("../shared/samples"), description="Third-party sample files that the tests read."
+    )
+
+    @property
+    def database_url(self) -> str:
+        """URL of the control database."""
+        return self.control_url or f"sqlite:///{self.home / 'control' / 'control.db'}"
+
+    def zone_folder(self, zone: Zone) -> Path:
+        """Return the storage folder of a zone; zones never share one."""
+        return self.home / "zones" / zone
+
+    @property
+    def root_slot_folder(self) -> Path:
+        """Folder of the root slots, apart from the database that they protect."""
+        return self.home / "roots"
+
+    @property
+    def witness_folder(self) -> Path:
+        """Folder of the ledger's file witness, apart from the database that it watches."""
+        return self.home / "witness"
+
+    @property
+    def lineage_folder(self) -> Path:
+        """Folder that OpenLineage events are appended in."""
+        return self.home / "lineage"
+
+
+def load_settings(path: Path | None = None, **overrides: object) -> Settings:
+    """Load settings from a YAML file and the environment.
+
+    Args:
+        path: the settings file; `shelflife.yaml` in the working folder when absent. A missing default file
+            means the defaults; a missing named file is an error.
+        overrides: values that win over the file and the environment.
+
+    Raises:
+        ConfigurationError: the file is missing, not YAML, or holds an unknown or wrong setting.
+    """
+    file = path or Path("shelflife.yaml")
+    if path is not None and not path.is_file():
+        raise ConfigurationError("The settings file does not exist.", remedy="Name an existing file.")
+
+    class _FromFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            del dotenv_settings, file_secret_settings
+            return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=file)
+
+    try:
+        loaded = _FromFile(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(
+            f"The settings are not valid: {problems}.", remedy="Correct the setting; see shelflife.yaml."
+        ) from None
+    return _anchored(Settings.model_validate(loaded.model_dump()), file.resolve().parent)
+
+
+def _anchored(settings: Settings, folder: Path) -> Settings:
+    """Make every path absolute, relative ones against the settings file's folder."""
+    update = {
+        name: (folder / value).resolve()
+        for name, value in settings.model_dump().items()
+        if isinstance(value, Path)
+    }
+    return settings.model_copy(update=update)

@@ -1,0 +1,27 @@
+"""Fixtures that more than one folder of tests uses."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from shelflife.config import load_settings
+
+NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def now() -> dt.datetime:
+    """A fixed time, so that no test depends on the day it runs."""
+    return NOW
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The folder of third-party sample files (setting `samples_folder`)."""
+    folder = load_settings().samples_folder
+    if not folder.is_dir():
+        pytest.skip("the third-party sample files are not here (setting samples_folder)")
+    return folder
