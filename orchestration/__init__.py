@@ -1,0 +1,1 @@
+"""How Dagster runs the estate: definitions, jobs, sensors and the instance's hardening."""

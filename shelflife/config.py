@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,6 +20,43 @@ Zone = str
 ZONES: tuple[Zone, ...] = ("identity", "raw", "derived", "analytics")
 
 _Folder = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser())]
+
+
+class Role(BaseModel):
+    """What the holders of a role may read through a governed query. What is not named is not allowed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    classes: frozenset[Literal["ordinary", "sensitive", "special"]] = Field(
+        min_length=1, description="Sensitivity classes of columns."
+    )
+    zones: frozenset[Literal["derived", "analytics"]] = Field(
+        min_length=1, description="Zones whose tables may be read; the identity and raw zones never."
+    )
+    purposes: frozenset[str] = Field(min_length=1, description="Purposes that a query may state.")
+    row_filters: dict[str, str] = Field(
+        default={},
+        description="Per table, the condition (SQL: columns compared with literals) that every row read meets.",
+    )
+
+
+DEFAULT_ROLES: dict[str, Role] = {
+    "analyst": Role(
+        classes=frozenset({"ordinary", "sensitive"}),
+        zones=frozenset({"analytics"}),
+        purposes=frozenset({"product_analytics", "research"}),
+    ),
+    "data_engineer": Role(
+        classes=frozenset({"ordinary"}),
+        zones=frozenset({"derived", "analytics"}),
+        purposes=frozenset({"operations", "data_quality"}),
+    ),
+    "clinician": Role(
+        classes=frozenset({"ordinary", "sensitive", "special"}),
+        zones=frozenset({"derived", "analytics"}),
+        purposes=frozenset({"care"}),
+    ),
+}
 
 
 class Settings(BaseSettings):
@@ -43,6 +81,7 @@ class Settings(BaseSettings):
         default=1_000_000, ge=1, description="Samples held in memory before they are sealed and written."
     )
     minimum_cell: int = Field(default=11, ge=2, description="Fewest people in a published cohort cell.")
+    roles: dict[str, Role] = Field(default=DEFAULT_ROLES, description="What each role may query.")
     samples_folder: _Folder = Field(
         default=Path("../shared/samples"), description="Third-party sample files that the tests read."
     )
@@ -76,14 +115,14 @@ def load_settings(path: Path | None = None, **overrides: object) -> Settings:
     """Load settings from a YAML file and the environment.
 
     Args:
-        path: the settings file; `shelflife.yaml` in the working folder when absent. A missing default file
+        path: the settings file; what SHELFLIFE_SETTINGS names, or `shelflife.yaml` in the working folder, when absent. A missing default file
             means the defaults; a missing named file is an error.
         overrides: values that win over the file and the environment.
 
     Raises:
         ConfigurationError: the file is missing, not YAML, or holds an unknown or wrong setting.
     """
-    file = path or Path("shelflife.yaml")
+    file = path or Path(os.environ.get("SHELFLIFE_SETTINGS", "shelflife.yaml"))
     if path is not None and not path.is_file():
         raise ConfigurationError("The settings file does not exist.", remedy="Name an existing file.")
 

@@ -1,0 +1,246 @@
+"""A demonstration: synthetic people's files go through the real jobs on a real Dagster instance.
+
+    python -m orchestration.demo --folder demo
+
+Everything that it makes lies in one folder, and `make ui` opens Dagster on it. Progress and tables go to stderr; the
+last line of stdout is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from shelflife.errors import ConfigurationError, ShelflifeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import dagster as dg
+
+    from shelflife.estate import Estate
+
+ROOT = Path(__file__).resolve().parent.parent
+MARKER = ".shelflife-demo"
+PHASES = 6
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+messages = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What to show and where."""
+
+    folder: Path
+    people: int
+    days: int
+    seed: int
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demonstration; return the exit code."""
+    demo = _parse(arguments)
+    started = time.monotonic()
+    try:
+        prepare(demo.folder)
+        with _progress() as step:
+            result = run(demo, step)
+    except ShelflifeError as error:
+        messages.print(f"[red]{error.what}[/red]\nWhat to do: {error.remedy}")
+        return error.exit_code
+    sys.stdout.write(json.dumps({**result, "seconds": round(time.monotonic() - started, 1)}) + "\n")
+    return 0
+
+
+def prepare(folder: Path) -> None:
+    """Make an empty folder for the demonstration, with the settings of its estate and of its Dagster instance.
+
+    Raises:
+        ConfigurationError: the folder holds something that no demonstration has put there.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
+        raise ConfigurationError(
+            "The folder is not empty and was not made by the demonstration.",
+            remedy="Name another one with --folder; nothing was touched.",
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    for made in (folder, folder / "inbox", folder / "dagster"):
+        made.mkdir(mode=0o700, parents=True)
+    (folder / MARKER).write_text("Made by `make demo`, which empties this folder every time.\n")
+    (folder / "shelflife.yaml").write_text(
+        "# Settings of the demonstration's estate; paths are relative to this file.\n"
+        "home: estate\ninbox: inbox\n"
+        f"models: {json.dumps(str(ROOT / 'sql'))}\npolicies: {json.dumps(str(ROOT / 'retention_policies'))}\n"
+    )
+    shutil.copy(ROOT / "dagster.yaml", folder / "dagster" / "dagster.yaml")
+    os.environ["SHELFLIFE_SETTINGS"] = str(folder / "shelflife.yaml")
+    os.environ["DAGSTER_HOME"] = str(folder / "dagster")
+
+
+def run(demo: Demo, step: Callable[[str], None]) -> dict[str, int]:
+    """Fill the inbox, land, check and derive; return what happened, in counts."""
+    # Imported late: these read the environment that `prepare` sets, and Dagster takes a while to import.
+    import dagster as dg  # noqa: PLC0415
+
+    from orchestration.definitions import defs  # noqa: PLC0415
+    from shelflife.config import load_settings  # noqa: PLC0415
+    from shelflife.estate import Estate  # noqa: PLC0415
+    from shelflife.synthetic.inbox import write_inbox  # noqa: PLC0415
+
+    settings = load_settings()
+    step("Writing what phones, watches and sensors would send")
+    write_inbox(settings.inbox, people=demo.people, days=demo.days, seed=demo.seed, until=_clock().date())
+    step("Creating the estate")
+    estate = Estate.create(settings, _clock())
+    try:
+        with dg.DagsterInstance.get() as instance:
+            definitions = defs()
+            step("Landing and checking (job land_inbox)")
+            execute(
+                definitions,
+                instance,
+                dg.RunRequest(job_name="land_inbox", partition_key=_clock().date().isoformat()),
+            )
+            derive_everything(definitions, instance, estate, step)
+        return _tell(estate)
+    finally:
+        estate.close()
+
+
+def derive_everything(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, estate: Estate, step: Callable[[str], None]
+) -> None:
+    """Run what the stale sensor would ask for, until nothing is stale."""
+    from orchestration.sensors import stale_requests  # noqa: PLC0415
+
+    while requests := stale_requests(estate, _clock().date()):
+        for request in requests:
+            step(f"Deriving (job {request.job_name})")
+            execute(definitions, instance, request)
+
+
+def execute(definitions: dg.Definitions, instance: dg.DagsterInstance, request: dg.RunRequest) -> None:
+    """Execute a requested run in this process, recorded like any other.
+
+    Raises:
+        ConfigurationError: the run failed; its failures are in the Dagster instance.
+    """
+    job = definitions.resolve_job_def(str(request.job_name))
+    result = job.execute_in_process(
+        run_config=_QUIET,
+        instance=instance,
+        partition_key=request.partition_key,
+        asset_selection=request.asset_selection,
+        tags=request.tags,
+        raise_on_error=False,
+    )
+    if not result.success:
+        raise ConfigurationError(
+            f"The job {request.job_name} failed.",
+            remedy="Run `make ui` and look at the run; the failure names the cause.",
+        )
+
+
+def _tell(estate: Estate) -> dict[str, int]:
+    """Print what the estate holds now and return the counts of the last line."""
+    import sqlalchemy as sa  # noqa: PLC0415
+
+    from shelflife.control.tables import derivation, landed_file  # noqa: PLC0415
+    from shelflife.lake.status import status  # noqa: PLC0415
+
+    counts = ("samples_in", "landed", "duplicates", "quarantined", "refused")
+    with estate.database.read() as conn:
+        sums = conn.execute(
+            sa.select(*(sa.func.coalesce(sa.func.sum(landed_file.c[name]), 0) for name in counts))
+        ).one()
+        derived = int(
+            conn.execute(sa.select(sa.func.coalesce(sa.func.sum(derivation.c.rows), 0))).scalar_one()
+        )
+    now = status(estate)
+    result = {
+        "subjects": now.subjects,
+        **dict(zip(counts, map(int, sums), strict=True)),
+        "derived_rows": derived,
+    }
+    messages.print(
+        _table("What came in", ["", "rows"], [[name.replace("_", " "), n] for name, n in result.items()])
+    )
+    held = [[one.zone, one.table_name, one.partitions, one.rows, one.bytes] for one in now.tables]
+    messages.print(_table("What the estate holds", ["zone", "table", "partitions", "rows", "bytes"], held))
+    messages.print("Next: `make ui` shows the assets, their checks and these runs at http://127.0.0.1:3000")
+    return result
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for position, name in enumerate(columns):
+        numeric = bool(rows) and isinstance(rows[0][position], int)
+        table.add_column(name, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+    return table
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=messages) as progress:
+        task = progress.add_task("Starting", total=PHASES)
+        done = -1
+
+        def step(what: str) -> None:
+            nonlocal done
+            done += 1
+            progress.update(task, description=what, completed=done, total=max(PHASES, done + 1))
+            if not messages.is_terminal:
+                messages.print(what)
+
+        yield step
+        progress.update(task, description="Done", completed=max(PHASES, done + 1))
+
+
+def _parse(arguments: Sequence[str] | None) -> Demo:
+    parser = argparse.ArgumentParser(prog="python -m orchestration.demo", description=__doc__)
+    parser.add_argument(
+        "--folder", type=Path, default=Path("demo"), help="folder to make; emptied when it is a demo's"
+    )
+    parser.add_argument("--people", type=int, default=36, help="synthetic people")
+    parser.add_argument("--days", type=int, default=21, help="days of data of each")
+    parser.add_argument("--seed", type=int, default=7, help="the same seed makes the same people")
+    options = parser.parse_args(arguments)
+    return Demo(options.folder.resolve(), options.people, options.days, options.seed)
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""`subjects`, `lineage`, `ledger` and `policy`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import sqlalchemy as sa
+import typer
+
+from shelflife.cli.console import Json, messages, opened, print_json, print_table
+from shelflife.config import load_settings
+from shelflife.control.tables import alias, subject
+from shelflife.errors import ConfigurationError
+from shelflife.ledger.ledger import verify as verify_ledger
+from shelflife.lineage.graph import feeds as column_feeds
+from shelflife.lineage.graph import where_did
+from shelflife.subjects.directory import Alias, find
+
+_subjects = typer.Typer(help="Who the estate knows, by opaque ids only.", no_args_is_help=True)
+_lineage = typer.Typer(help="Where data came from and where it went.", no_args_is_help=True)
+_ledger = typer.Typer(help="The signed record of what was done.", no_args_is_help=True)
+_policy = typer.Typer(help="Retention policies.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    for group, name in ((_subjects, "subjects"), (_lineage, "lineage"), (_ledger, "ledger"), (_policy, "policy")):
+        app.add_typer(group, name=name)
+
+
+@_subjects.command("list")
+def list_subjects(as_json: Json = False) -> None:
+    """List subjects: opaque id, when first seen, how many aliases of which kinds."""
+    with opened() as estate, estate.database.read() as conn:
+        kinds: dict[bytes, list[str]] = {}
+        for row in conn.execute(sa.select(alias.c.pid, alias.c.kind).order_by(alias.c.kind)):
+            kinds.setdefault(bytes(row.pid), []).append(row.kind)
+        people = conn.execute(sa.select(subject.c.pid, subject.c.created_at).order_by(subject.c.created_at)).all()
+    rows = [[bytes(p.pid).hex(), p.created_at.isoformat(timespec="seconds"), " ".join(kinds.get(bytes(p.pid), []))] for p in people]
+    if as_json:
+        print_json([dict(zip(("subject", "since", "aliases"), row, strict=True)) for row in rows])
+    else:
+        print_table(f"{len(rows)} subjects", ["subject", "since", "aliases"], rows)
+
+
+@_subjects.command("find")
+def find_subject(
+    kind: Annotated[str, typer.Option(help="What sort of alias it is.")] = "account",
+    as_json: Json = False,
+) -> None:
+    """Read an alias from stdin (never from the command line, which is kept in histories) and print its opaque id."""
+    if sys.stdin.isatty():
+        messages.print("Type the alias, then Enter:")
+    name = Alias(kind, sys.stdin.readline().strip())
+    with opened() as estate, estate.database.read() as conn:
+        found = find(estate, conn, [name]).get(name)
+    if found is None:
+        raise ConfigurationError("No subject has this alias.", remedy="Check the alias and its --kind.")
+    if as_json:
+        print_json({"subject": found.identity_pid.hex()})
+    else:
+        typer.echo(found.identity_pid.hex())
+
+
+@_lineage.command()
+def feeds(column: Annotated[str, typer.Argument(help="A column, as model.column.")], as_json: Json = False) -> None:
+    """Show what a derived column is computed from, back to the raw streams."""
+    with opened() as estate, estate.database.read() as conn:
+        found = column_feeds(conn, column)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        typer.echo(found.render())
+
+
+@_lineage.command()
+def where(batch: Annotated[str, typer.Argument(help="A batch id, as `land` reports it.")], as_json: Json = False) -> None:
+    """Show where a landed batch went: partitions, files, derived tables."""
+    with opened() as estate, estate.database.read() as conn:
+        found = where_did(conn, batch)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        typer.echo(found.render())
+
+
+@_ledger.command("verify")
+def verify(as_json: Json = False) -> None:
+    """Check the whole ledger: every entry, the tree, every signature, and the witness."""
+    with opened() as estate, estate.database.read() as conn:
+        report = verify_ledger(conn, estate.ledger.verifier_key, estate.witness)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        typer.echo(report.render())
+
+
+@_policy.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of a retention policy, for editors and checks."""
+    from shelflife.policy.schema import policy_schema  # noqa: PLC0415
+
+    print_json(policy_schema())
+
+
+@_policy.command("check")
+def check(as_json: Json = False) -> None:
+    """Read every retention policy and say what is wrong, with file and line."""
+    from shelflife.policy.loading import load_policies  # noqa: PLC0415
+
+    loaded = load_policies(load_settings().policies)
+    if as_json:
+        print_json({"policies": len(loaded)})
+    else:
+        messages.print(f"{len(loaded)} policies are valid.")

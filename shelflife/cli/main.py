@@ -1,0 +1,55 @@
+"""The `shelflife` command and its one error boundary.
+
+Exit codes: 0 done; 1 a defect of shelflife itself; 2 wrong usage; 3 a setting, policy or model is wrong; 4 a file
+was refused; 5 something sealed, a key or the ledger does not check out; 6 another process was faster, try again;
+7 access denied; 8 disk, permission or path.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from shelflife.cli import data, estate, governance
+from shelflife.cli.console import messages
+from shelflife.errors import ShelflifeError
+
+app = typer.Typer(
+    name="shelflife",
+    help="Lifecycle and governance for biometric data warehouses.\n\n" + (__doc__ or "").split("\n\n", 1)[1],
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+)
+estate.register(app)
+data.register(app)
+governance.register(app)
+
+
+def main() -> None:
+    """Run the command line; every error leaves as its diagnostics and its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except ShelflifeError as error:
+        messages.print(f"[bold red]error[/]: {error.what}", markup=True)
+        messages.print(f"What to do: {error.remedy}", markup=False)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        messages.print("Stopped. Whatever was not committed left nothing; run it again to go on.")
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001  the text of a foreign error can hold a person's data
+        messages.print(f"error: an unexpected {type(error).__name__} inside shelflife; nothing was half-committed.")
+        messages.print("What to do: run `shelflife status`, then report this with the command that you ran.")
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Leases: how long a reader may hold keys, and how an erasure knows that all readers let go.
+
+An erasure advances the epoch together with the destruction of keys, and is effective once no lease of an earlier
+epoch is outstanding. A reader checks its lease before it hands out what it computed; an expired or overtaken lease means
+that the keys must be looked up again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from shelflife.control.tables import erasure_epoch, lease
+from shelflife.errors import LeaseExpired
+
+if TYPE_CHECKING:
+    from shelflife.control.database import Transaction
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Leave to hold keys until a time, or until something is erased.
+
+    Args:
+        lease_id: 32 hexadecimal digits.
+        epoch: the erasure epoch that the keys were looked up in.
+        holder: which step holds the keys; names no person.
+        issued_at: the start.
+        expires_at: the end.
+    """
+
+    lease_id: str
+    epoch: int
+    holder: str
+    issued_at: datetime
+    expires_at: datetime
+
+    def check(self, conn: sa.Connection, now: datetime) -> None:
+        """Make sure that the keys may still be used.
+
+        Raises:
+            LeaseExpired: the time is over, something was erased since, or the lease was given back.
+        """
+        known = conn.execute(sa.select(lease.c.lease_id).where(lease.c.lease_id == self.lease_id)).scalar()
+        if now < self.expires_at and known is not None and current_epoch(conn) == self.epoch:
+            return
+        raise LeaseExpired(
+            "The lease on the keys is over.", remedy="Look the keys up again under a new lease."
+        )
+
+
+def current_epoch(conn: sa.Connection) -> int:
+    """Return the erasure epoch: how often something was erased."""
+    return conn.execute(sa.select(erasure_epoch.c.value)).scalar() or 0
+
+
+def advance_epoch(tx: Transaction) -> int:
+    """Start a new epoch, in the transaction that destroys keys; return it."""
+    epoch = current_epoch(tx.conn) + 1
+    if epoch == 1:
+        tx.conn.execute(sa.insert(erasure_epoch).values(id=1, value=epoch))
+    else:
+        tx.conn.execute(sa.update(erasure_epoch).values(value=epoch))
+    return epoch
+
+
+def issue(tx: Transaction, holder: str, now: datetime, seconds: int) -> Lease:
+    """Issue a lease in the current epoch, and forget those whose time is over.
+
+    Args:
+        tx: the transaction that the lease is recorded in; keys are looked up after it committed.
+        holder: which step holds the keys; names no person.
+        now: the start.
+        seconds: how long.
+    """
+    tx.conn.execute(sa.delete(lease).where(lease.c.expires_at <= now))
+    issued = Lease(uuid.uuid4().hex, current_epoch(tx.conn), holder, now, now + timedelta(seconds=seconds))
+    tx.conn.execute(sa.insert(lease).values(**vars(issued)))
+    return issued
+
+
+def release(tx: Transaction, held: Lease) -> None:
+    """Give a lease back before its time; the holder has dropped its keys."""
+    tx.conn.execute(sa.delete(lease).where(lease.c.lease_id == held.lease_id))
+
+
+def outstanding(conn: sa.Connection, now: datetime, before_epoch: int) -> int:
+    """Return how many leases of earlier epochs may still hold keys."""
+    query = sa.select(sa.func.count()).where(lease.c.epoch < before_epoch, lease.c.expires_at > now)
+    return conn.execute(query).scalar_one()

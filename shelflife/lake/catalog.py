@@ -1,0 +1,286 @@
+"""The catalog: every partition and every physical file of the estate, and the states a file goes through.
+
+A file is `pending` from before its first byte is written, `live` from the commit that made it true, `replaced`
+once a later file stands for it (its keys are destroyed in that commit), and `collected` when it is unlinked.
+Only live files are ever read.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from shelflife.control.tables import data_file, partition
+from shelflife.errors import CommitConflict, StorageError
+from shelflife.keys.tree import KeyKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from shelflife.control.database import Transaction
+    from shelflife.estate import Estate
+
+CHUNK = 400
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One unit that expires: a table, a retention class and a day or month.
+
+    `version` grows with every commit that changes what the partition holds.
+    """
+
+    partition_id: str
+    zone: str
+    table_name: str
+    stream: str | None
+    retention_class: str
+    period: str
+    key_number: int | None
+    state: str
+    version: int
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One physical file and what is known of it."""
+
+    file_id: str
+    zone: str
+    table_name: str
+    partition_id: str
+    batch_id: str | None
+    bucket: int
+    state: str
+    path: str
+    key_number: int | None
+    rows: int
+    samples: int
+    bytes: int
+    sha256: bytes
+
+
+_PARTITION_COLUMNS = [partition.c[name] for name in Partition.__dataclass_fields__]
+_FILE_COLUMNS = [data_file.c[name] for name in DataFile.__dataclass_fields__]
+
+
+def ensure_partition(
+    estate: Estate,
+    tx: Transaction,
+    *,
+    zone: str,
+    table_name: str,
+    retention_class: str,
+    period: str,
+    stream: str | None = None,
+    keyed: bool,
+) -> Partition:
+    """Return the partition, making it (and, where `keyed`, its random partition key) when it is new.
+
+    Raises:
+        CommitConflict: the partition was destroyed by a purge; data for it must be refused, not landed.
+    """
+    where = (
+        (partition.c.zone == zone)
+        & (partition.c.table_name == table_name)
+        & (partition.c.retention_class == retention_class)
+        & (partition.c.period == period)
+    )
+    row = tx.conn.execute(sa.select(*_PARTITION_COLUMNS).where(where)).one_or_none()
+    if row is not None:
+        return Partition(**row._mapping)
+    number = estate.trees[zone].insert(tx, KeyKind.PARTITION, 1)[0] if keyed else None
+    made = Partition(uuid.uuid4().hex, zone, table_name, stream, retention_class, period, number, "open", 0)
+    tx.conn.execute(partition.insert().values(**made.__dict__))
+    return made
+
+
+def partitions(
+    conn: sa.Connection,
+    *,
+    zone: str,
+    tables: Sequence[str] | None = None,
+    periods: Sequence[str] | None = None,
+) -> list[Partition]:
+    """Return open partitions of a zone, by table and period, oldest first."""
+    query = sa.select(*_PARTITION_COLUMNS).where(partition.c.zone == zone, partition.c.state == "open")
+    if tables is not None:
+        query = query.where(partition.c.table_name.in_(tables))
+    if periods is not None:
+        query = query.where(partition.c.period.in_(periods))
+    rows = conn.execute(query.order_by(partition.c.table_name, partition.c.period, partition.c.partition_id))
+    return [Partition(**row._mapping) for row in rows]
+
+
+def partitions_by_id(conn: sa.Connection, ids: Iterable[str]) -> dict[str, Partition]:
+    """Return the named partitions."""
+    found: dict[str, Partition] = {}
+    wanted = sorted(set(ids))
+    for start in range(0, len(wanted), CHUNK):
+        chunk = wanted[start : start + CHUNK]
+        query = sa.select(*_PARTITION_COLUMNS).where(partition.c.partition_id.in_(chunk))
+        found |= {row.partition_id: Partition(**row._mapping) for row in conn.execute(query)}
+    return found
+
+
+def move_partitions(tx: Transaction, seen: Mapping[str, int]) -> None:
+    """Count one more change of each partition, provided that none moved since it was seen.
+
+    Args:
+        tx: the transaction that changes what the partitions hold.
+        seen: the version of each partition that the change was computed from.
+
+    Raises:
+        CommitConflict: another process changed or destroyed one of them meanwhile.
+    """
+    for partition_id, version in sorted(seen.items()):
+        moved = tx.conn.execute(
+            partition.update()
+            .where(
+                partition.c.partition_id == partition_id,
+                partition.c.version == version,
+                partition.c.state == "open",
+            )
+            .values(version=version + 1)
+        )
+        if moved.rowcount != 1:
+            raise CommitConflict(
+                "Another process changed a partition that this commit was computed from.",
+                remedy="Run it again; it starts from what is there now.",
+            )
+
+
+def register_pending(
+    tx: Transaction,
+    *,
+    home: Partition,
+    batch_id: str | None,
+    bucket: int,
+    key_number: int | None,
+    now: datetime,
+) -> DataFile:
+    """Write down a file before its first byte exists, so that a crash leaves nothing unregistered."""
+    file_id = uuid.uuid4().hex
+    made = DataFile(
+        file_id=file_id,
+        zone=home.zone,
+        table_name=home.table_name,
+        partition_id=home.partition_id,
+        batch_id=batch_id,
+        bucket=bucket,
+        state="pending",
+        path=f"{home.table_name}/{file_id[:2]}/{file_id}.parquet",
+        key_number=key_number,
+        rows=0,
+        samples=0,
+        bytes=0,
+        sha256=b"",
+    )
+    tx.conn.execute(data_file.insert().values(**made.__dict__, created_at=now))
+    return made
+
+
+def make_live(
+    tx: Transaction, file_id: str, *, rows: int, samples: int, size: int, sha256: bytes
+) -> None:
+    """Make a pending file true.
+
+    Raises:
+        CommitConflict: it is no longer pending: its batch was given up by another process.
+    """
+    changed = tx.conn.execute(
+        data_file.update()
+        .where(data_file.c.file_id == file_id, data_file.c.state == "pending")
+        .values(state="live", rows=rows, samples=samples, bytes=size, sha256=sha256)
+    )
+    if changed.rowcount != 1:
+        raise CommitConflict("A pending file was given up by another process.", remedy="Run it again.")
+
+
+def replace(estate: Estate, tx: Transaction, files: Sequence[DataFile], now: datetime) -> None:
+    """Retire live files and destroy their keys, so that every copy of them turns into noise.
+
+    Raises:
+        CommitConflict: one of them was replaced already.
+    """
+    for file in files:
+        changed = tx.conn.execute(
+            data_file.update()
+            .where(data_file.c.file_id == file.file_id, data_file.c.state == "live")
+            .values(state="replaced", replaced_at=now)
+        )
+        if changed.rowcount != 1:
+            raise CommitConflict(
+                "A file that this commit replaces was replaced already.",
+                remedy="Run it again; it starts from what is there now.",
+            )
+    for zone in sorted({file.zone for file in files}):
+        numbers = [f.key_number for f in files if f.zone == zone and f.key_number is not None]
+        if numbers:
+            estate.trees[zone].destroy(tx, numbers, now)
+
+
+def live_files(
+    conn: sa.Connection, zone: str, table_name: str, periods: Sequence[str] | None = None
+) -> list[DataFile]:
+    """Return the live files of a table, oldest period first."""
+    query = (
+        sa.select(*_FILE_COLUMNS)
+        .join(partition, partition.c.partition_id == data_file.c.partition_id)
+        .where(
+            data_file.c.zone == zone,
+            data_file.c.table_name == table_name,
+            data_file.c.state == "live",
+            partition.c.state == "open",
+        )
+        .order_by(partition.c.period, data_file.c.bucket, data_file.c.file_id)
+    )
+    if periods is not None:
+        query = query.where(partition.c.period.in_(periods))
+    return [DataFile(**row._mapping) for row in conn.execute(query)]
+
+
+def files_of_partition(conn: sa.Connection, partition_id: str, *, batch_id: str | None = None) -> list[DataFile]:
+    """Return a partition's live files, with the given batch's own pending ones."""
+    visible = data_file.c.state == "live"
+    if batch_id is not None:
+        visible |= (data_file.c.state == "pending") & (data_file.c.batch_id == batch_id)
+    query = sa.select(*_FILE_COLUMNS).where(data_file.c.partition_id == partition_id, visible)
+    return [DataFile(**row._mapping) for row in conn.execute(query.order_by(data_file.c.file_id))]
+
+
+def path_of(estate: Estate, file: DataFile) -> Path:
+    """Return where a file lies."""
+    return estate.zone_folder(file.zone) / file.path
+
+
+def prepared_path(estate: Estate, file: DataFile) -> Path:
+    """Return where a file is going to lie, in a folder that exists.
+
+    Raises:
+        StorageError: the folder cannot be made.
+    """
+    path = path_of(estate, file)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"A storage folder cannot be made: {error.strerror}.",
+            remedy="Free space or restore write permission on `home`; nothing of this batch was landed.",
+        ) from None
+    return path
+
+
+def files_by_id(conn: sa.Connection, ids: Sequence[str]) -> list[DataFile]:
+    """Return the named files, in the order of their ids."""
+    found: list[DataFile] = []
+    wanted = sorted(set(ids))
+    for start in range(0, len(wanted), CHUNK):
+        query = sa.select(*_FILE_COLUMNS).where(data_file.c.file_id.in_(wanted[start : start + CHUNK]))
+        found += [DataFile(**row._mapping) for row in conn.execute(query.order_by(data_file.c.file_id))]
+    return found

@@ -1,0 +1,324 @@
+"""Landing: from files in the inbox to sealed blocks in the raw zone, in one commit a batch.
+
+A batch either becomes true as a whole or leaves nothing: its files are pending until the commit, and the commit
+is refused when a partition that it looked for duplicates in has moved, or when someone was erased meanwhile. An
+inbox file is removed only after its commit; landing the same file again changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from shelflife.control.crashpoints import reached
+from shelflife.control.tables import landed_file, quarantine_count
+from shelflife.errors import CommitConflict, LeaseExpired, ShelflifeError, SourceError, StorageError
+from shelflife.lake import record
+from shelflife.lake.accounting import FileOutcome, LandingReport
+from shelflife.lake.batches import Batch, give_up_dead, open_batch
+from shelflife.lake.catalog import make_live, move_partitions
+from shelflife.lake.inbox import HANDLE_LENGTH, InboxFile, digest, remove
+from shelflife.lake.leasing import held_lease
+from shelflife.lake.loader import Loader
+from shelflife.sources.registry import detect
+from shelflife.sources.source import ByteSource, ProfileFacts
+from shelflife.subjects.directory import Alias, ensure, tombstoned
+from shelflife.subjects.profile import facts_of, merge_profile
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pyarrow as pa
+
+    from shelflife.control.database import Transaction
+    from shelflife.estate import Estate
+    from shelflife.keys.leases import Lease
+
+GROUP_BYTES = 64 << 20
+GROUP_FILES = 500
+ATTEMPTS = 5
+Progress = Callable[[int, int], None]
+Clock = Callable[[], "datetime"]
+
+
+class _Halfway(Exception):
+    """A file turned out broken after some of its rows were sealed; the batch starts again without it."""
+
+    def __init__(self, index: int, error: SourceError) -> None:
+        super().__init__("a file broke off halfway")
+        self.index, self.error = index, error
+
+
+@dataclass
+class _Entry:
+    """One file of a group: what it is, what became of it."""
+
+    file: InboxFile
+    digest: bytes = field(repr=False)
+    outcome: FileOutcome
+
+
+def land(
+    estate: Estate,
+    files: Sequence[InboxFile],
+    *,
+    clock: Clock,
+    keep: bool = False,
+    progress: Progress | None = None,
+) -> LandingReport:
+    """Land files, each exactly once.
+
+    Args:
+        estate: the estate.
+        files: the files, in the order in which a repeated row's first sight counts.
+        clock: gives the time; called at the start and at each commit.
+        keep: leave landed files in the inbox.
+        progress: called with (files done, files in all).
+
+    Returns:
+        What became of every file and every row. A file that cannot be read as what it seems to be is refused
+        whole, stays in the inbox and stops nothing else.
+
+    Raises:
+        StorageError: the disk, a permission or a path; nothing of the current batch was landed.
+        CommitConflict: other processes kept changing the same partitions; run it again.
+    """
+    started = time.monotonic()
+    give_up_dead(estate, clock())
+    report = LandingReport()
+    for group in _groups(files):
+        _land_group(estate, group, report, clock=clock, keep=keep)
+        if progress:
+            progress(len(report.files), len(files))
+    record.publish(estate, clock())
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _groups(files: Sequence[InboxFile]) -> Iterator[list[InboxFile]]:
+    """Put small files into one commit together; a large one has a commit of its own."""
+    group: list[InboxFile] = []
+    size = 0
+    for file in files:
+        length = file.path.stat().st_size if file.path.is_file() else 0
+        if group and (size + length > GROUP_BYTES or len(group) >= GROUP_FILES):
+            yield group
+            group, size = [], 0
+        group.append(file)
+        size += length
+    if group:
+        yield group
+
+
+def _land_group(
+    estate: Estate, group: list[InboxFile], report: LandingReport, *, clock: Clock, keep: bool
+) -> None:
+    broken: dict[int, SourceError] = {}
+    conflicts = 0
+    while True:
+        try:
+            entries = _land_batch(estate, group, broken, report, clock)
+            break
+        except _Halfway as halfway:
+            broken[halfway.index] = halfway.error
+        except (CommitConflict, LeaseExpired):
+            conflicts += 1
+            if conflicts >= ATTEMPTS:
+                raise
+    report.files += [entry.outcome for entry in entries]
+    for entry in entries:
+        if entry.outcome.state != "refused" and not keep:
+            remove(entry.file, estate.settings.inbox)
+    reached("land.inbox_removed")
+
+
+def _land_batch(
+    estate: Estate,
+    group: list[InboxFile],
+    broken: dict[int, SourceError],
+    report: LandingReport,
+    clock: Clock,
+) -> list[_Entry]:
+    entries = [_entry(estate, file) for file in group]
+    for index, error in broken.items():
+        _refuse(entries[index].outcome, error)
+    _mark_known(estate, entries)
+    if not any(entry.outcome.state == "landed" for entry in entries):
+        return entries
+    now = clock()
+    with held_lease(estate, "landing", clock) as lease, open_batch(estate, now) as batch:
+        loader = Loader(
+            estate, batch, [e.file.account for e in entries], [e.outcome for e in entries], now
+        )
+        profiles: list[tuple[int, ProfileFacts]] = []
+        for index, entry in enumerate(entries):
+            if entry.outcome.state == "landed":
+                _read(loader, entry, index, profiles)
+        with _disk_errors():
+            loader.flush()
+        reached("land.before_commit")
+        _commit(estate, batch, lease, loader, entries, profiles, clock)
+        reached("land.committed")
+    report.batches.append(batch.batch_id)
+    report.touched |= loader.touched
+    report.subjects += len(loader.subjects)
+    return entries
+
+
+def _entry(estate: Estate, file: InboxFile) -> _Entry:
+    with estate.database.read() as conn:
+        named = digest(estate, conn, file)
+    return _Entry(file, named, FileOutcome(named.hex()[:HANDLE_LENGTH]))
+
+
+def _mark_known(estate: Estate, entries: Sequence[_Entry]) -> None:
+    """Find the files that were landed before, and files that stand twice in this group."""
+    with estate.database.read() as conn:
+        query = sa.select(landed_file.c.digest_mac).where(
+            landed_file.c.digest_mac.in_([entry.digest for entry in entries])
+        )
+        known = {bytes(found) for found in conn.execute(query).scalars()}
+    for entry in entries:
+        if entry.outcome.state == "landed" and entry.digest in known:
+            entry.outcome.state = "already_landed"
+        known.add(entry.digest)
+
+
+def _read(loader: Loader, entry: _Entry, index: int, profiles: list[tuple[int, ProfileFacts]]) -> None:
+    """Read one file into the loader; a file that breaks off before anything was sealed is just refused."""
+    waiting: list[pa.RecordBatch] = []
+    rows, sealed_some = 0, False
+    try:
+        source = ByteSource.from_path(entry.file.path)
+        adapter = detect(source)
+        entry.outcome.source = adapter.name
+        if adapter.subject_scope == "file" and entry.file.account is None:
+            raise SourceError(
+                "Nothing says which account this file belongs to.",
+                remedy="Put it into a folder named after the account, or land it with --account.",
+            )
+        parsing = adapter.parse(source, now=loader.now)
+        for part in parsing:
+            waiting.append(part)
+            rows += len(part)
+            if loader.rows + rows >= loader.estate.settings.batch_rows:
+                with _disk_errors():
+                    loader.add(waiting, index)
+                    loader.flush()
+                waiting, rows, sealed_some = [], 0, True
+    except SourceError as error:
+        if sealed_some:
+            raise _Halfway(index, error) from None
+        _refuse(entry.outcome, error)
+        return
+    loader.add(waiting, index)
+    entry.outcome.ignored = Counter(parsing.ignored)
+    profiles += [(index, known) for known in (parsing.profile, *parsing.profiles) if not known.empty]
+    entry.outcome.profiles = sum(index == of for of, _ in profiles)
+
+
+def _refuse(outcome: FileOutcome, error: ShelflifeError) -> None:
+    outcome.state, outcome.error, outcome.remedy = "refused", error.what, error.remedy
+
+
+def _commit(
+    estate: Estate,
+    batch: Batch,
+    lease: Lease,
+    loader: Loader,
+    entries: Sequence[_Entry],
+    profiles: Sequence[tuple[int, ProfileFacts]],
+    clock: Clock,
+) -> None:
+    """Make the batch true: files, accounting, profiles, lineage and ledger in one transaction.
+
+    Raises:
+        CommitConflict: a partition moved, or a file of the batch was landed by another process.
+        LeaseExpired: an erasure happened since the keys were looked up.
+    """
+    now = clock()
+    landed = [entry for entry in entries if entry.outcome.state == "landed"]
+    for entry in landed:
+        entry.outcome.check()
+    with estate.database.commit() as tx:
+        lease.check(tx.conn, now)
+        homes = {sealed.home.partition_id for sealed in loader.sealed}
+        move_partitions(tx, {home: version for home, version in loader.seen.items() if home in homes})
+        for sealed in loader.sealed:
+            make_live(
+                tx,
+                sealed.file.file_id,
+                rows=sealed.rows,
+                samples=sealed.samples,
+                size=sealed.size,
+                sha256=sealed.sha256,
+            )
+        for index, known in profiles:
+            _merge(estate, tx, entries[index], known, now)
+        _account(tx, batch, landed, loader, now)
+        record.landing(estate, tx, batch, loader.sealed, [entry.outcome for entry in landed], now)
+        reached("land.in_commit")
+
+
+def _merge(estate: Estate, tx: Transaction, entry: _Entry, known: ProfileFacts, now: datetime) -> None:
+    """Put direct identifiers into the identity zone, never anywhere else."""
+    kind, value = (known.alias_kind or "account", known.alias) if known.alias else ("account", entry.file.account)
+    if value is None:
+        return
+    name = Alias(kind, value)
+    if not tombstoned(estate, tx.conn, [name]):
+        merge_profile(estate, tx, ensure(estate, tx, [name], now)[name], facts_of(known))
+
+
+def _account(
+    tx: Transaction, batch: Batch, landed: Sequence[_Entry], loader: Loader, now: datetime
+) -> None:
+    record.close_batch(tx, batch, now)
+    for entry in landed:
+        outcome = entry.outcome
+        try:
+            tx.conn.execute(
+                landed_file.insert().values(
+                    digest_mac=entry.digest,
+                    batch_id=batch.batch_id,
+                    source=outcome.source or "",
+                    bytes=entry.file.path.stat().st_size,
+                    samples_in=outcome.samples_in,
+                    landed=outcome.landed,
+                    duplicates=outcome.duplicates,
+                    quarantined=outcome.quarantined,
+                    refused=outcome.refused,
+                    landed_at=now,
+                )
+            )
+        except sa.exc.IntegrityError:
+            raise CommitConflict(
+                "Another process landed one of these files first.", remedy="Run it again."
+            ) from None
+    quarantined: Counter[tuple[str, str]] = Counter()
+    for (index, reason), rows in loader.quarantined.items():
+        quarantined[loader.outcomes[index].source or "", reason] += rows
+    for (source, reason), rows in sorted(quarantined.items()):
+        tx.conn.execute(
+            quarantine_count.insert().values(
+                batch_id=batch.batch_id, source=source, reason=reason, rows=rows
+            )
+        )
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Turn a full disk or a missing permission into one clear error."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"The estate's storage refused a write: {error.strerror}.",
+            remedy="Free space or restore write permission on `home`; nothing of this batch was landed.",
+        ) from None

@@ -1,0 +1,168 @@
+"""Staleness: which derived files no longer follow from what is landed. Pure given the catalog's rows.
+
+A derived file is identified by a digest over everything that it was computed from: the model's text, the ids of
+the input files and, for cohorts, the version of the attributes. Files never change, so equal ids mean equal
+inputs; late data, a changed model, a purge or an erasure each move the digest and nothing else does.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from shelflife.control.tables import batch, data_file, derivation, partition
+from shelflife.lake.model_header import ATTRIBUTES
+from shelflife.signals.vocabulary import STREAMS
+from shelflife.subjects.profile import attributes_version
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from shelflife.lake.models import Model
+
+
+@dataclass(frozen=True, order=True)
+class Unit:
+    """One derived file that must be made again, or removed where nothing is left to derive it from.
+
+    Attributes:
+        bucket: which share of the people the file holds.
+        buckets: how many shares there are.
+        inputs: ids of the files that it is computed from; empty when nothing is left.
+        inputs_hash: digest over the inputs and whatever else the content follows from.
+    """
+
+    model: str
+    period: str
+    bucket: int
+    buckets: int
+    inputs: tuple[str, ...]
+    inputs_hash: bytes
+
+
+def stale_units(
+    conn: sa.Connection,
+    models: Mapping[str, Model],
+    *,
+    buckets: int,
+    minimum_cell: int,
+    names: Collection[str] | None = None,
+    periods: Collection[str] | None = None,
+) -> list[Unit]:
+    """Return the stale derived files, models in reading order, periods oldest first.
+
+    Args:
+        conn: a read snapshot.
+        models: every model.
+        buckets: shares of people that a derived file is split into.
+        minimum_cell: the disclosure limit that cohorts are made with.
+        names: models to look at; all when absent.
+        periods: periods to look at; all when absent.
+    """
+    found: list[Unit] = []
+    for model in in_reading_order(models):
+        if names is not None and model.name not in names:
+            continue
+        count = buckets if model.zone == "derived" else 1
+        inputs = _inputs(conn, model, models)
+        known = _known(conn, model.name)
+        extra = (count, minimum_cell, attributes_version(conn)) if model.zone == "analytics" else (count,)
+        wanted = {
+            (period, bucket): _unit(model, period, bucket, count, files, extra)
+            for period, files in inputs.items()
+            for bucket in range(count)
+        }
+        gone = {key: _unit(model, *key, count, (), extra) for key in known if key not in wanted}
+        units = [*wanted.values(), *gone.values()]
+        found += sorted(
+            unit
+            for unit in units
+            if known.get((unit.period, unit.bucket)) != (unit.inputs_hash, model.digest)
+            and (periods is None or unit.period in periods)
+        )
+    return found
+
+
+def in_reading_order(models: Mapping[str, Model]) -> list[Model]:
+    """Return the models so that each comes after those it reads."""
+    return sorted(models.values(), key=lambda model: (model.zone != "derived", model.name))
+
+
+def period_of(day: dt.date, grain: str) -> str:
+    """Return the period that a day belongs to: "2026-11-23", "2026-11" or the ISO week "2026-W48"."""
+    if grain == "day":
+        return day.isoformat()
+    if grain == "month":
+        return day.strftime("%Y-%m")
+    year, week, _ = day.isocalendar()
+    return f"{year}-W{week:02d}"
+
+
+def days_of(period: str) -> tuple[dt.date, dt.date]:
+    """Return the first day of a period and the first day after it."""
+    if "W" in period:
+        year, week = period.split("-W")
+        first = dt.date.fromisocalendar(int(year), int(week), 1)
+        return first, first + dt.timedelta(days=7)
+    if len(period) == len("2026-11"):
+        first = dt.date.fromisoformat(f"{period}-01")
+        return first, (first + dt.timedelta(days=32)).replace(day=1)
+    first = dt.date.fromisoformat(period)
+    return first, first + dt.timedelta(days=1)
+
+
+def periods_covering(period: str, grain: str) -> list[str]:
+    """Return the periods of another grain that share a day with this one."""
+    first, end = days_of(period)
+    days = [first + dt.timedelta(days=offset) for offset in range((end - first).days)]
+    return sorted({period_of(day, grain) for day in days})
+
+
+def _unit(
+    model: Model, period: str, bucket: int, buckets: int, files: Sequence[str], extra: tuple[int, ...]
+) -> Unit:
+    inputs = tuple(sorted(files))
+    body = "\n".join([model.name, period, str(bucket), *map(str, extra), *inputs])
+    return Unit(model.name, period, bucket, buckets, inputs, hashlib.sha256(body.encode()).digest())
+
+
+def _inputs(conn: sa.Connection, model: Model, models: Mapping[str, Model]) -> dict[str, list[str]]:
+    """Return the input files of each period of a model."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for name in model.reads:
+        if name == ATTRIBUTES:
+            continue
+        zone = "raw" if name in STREAMS else models[name].zone
+        for file_id, period in _live(conn, zone, name):
+            for covered in periods_covering(period, model.period):
+                found[covered].append(file_id)
+    return found
+
+
+def _live(conn: sa.Connection, zone: str, table_name: str) -> list[tuple[str, str]]:
+    """Return (file id, period) of live files; those of a batch that failed its checks are left out."""
+    query = (
+        sa.select(data_file.c.file_id, partition.c.period)
+        .join(partition, partition.c.partition_id == data_file.c.partition_id)
+        .outerjoin(batch, batch.c.batch_id == data_file.c.batch_id)
+        .where(
+            data_file.c.zone == zone,
+            data_file.c.table_name == table_name,
+            data_file.c.state == "live",
+            partition.c.state == "open",
+            sa.func.coalesce(batch.c.verdict, "") != "failed",
+        )
+    )
+    return [(row.file_id, row.period) for row in conn.execute(query)]
+
+
+def _known(conn: sa.Connection, model: str) -> dict[tuple[str, int], tuple[bytes, bytes]]:
+    query = sa.select(derivation).where(derivation.c.model == model)
+    return {
+        (row.period, row.bucket): (bytes(row.inputs_hash), bytes(row.model_hash)) for row in conn.execute(query)
+    }

@@ -1,0 +1,153 @@
+"""Retention policies: how long data is kept, by what it is, whose law holds for it and what it is used for.
+
+A policy is a YAML file. Each rule names a retention class; a partition lives under exactly one class. Rules that
+overlap without one being more specific are refused when the file is read, so that the order of rules never matters.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from shelflife.errors import ConfigurationError
+from shelflife.policy.duration import Duration
+
+ANY = "any"
+UNKNOWN = "unknown"
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Function = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
+RetentionClass = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*/[a-z0-9_-]+$", max_length=64)]
+Text = Annotated[str, StringConstraints(min_length=10, strip_whitespace=True)]
+Version = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}(\.\d+)?$")]
+
+
+class RetentionRule(BaseModel):
+    """One rule: what it holds for, how long that is kept, who answers for it and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    retention_class: RetentionClass = Field(description="The class that matching partitions live under.")
+    applies_to: list[Name] = Field(min_length=1, description="Streams or tables; `any` for every one.")
+    jurisdictions: list[Name] = Field(
+        default=[ANY], min_length=1, description="Regimes (such as eu_gdpr); `any` for every one."
+    )
+    purposes: list[Name] = Field(default=[ANY], min_length=1, description="Purposes; `any` for every one.")
+    keep: Duration = Field(description="How long data is kept after it was observed.")
+    physical_deadline: Duration = Field(
+        description="Longest time between the destruction of keys and that of the files."
+    )
+    owner: Function = Field(description="The function that answers for the rule, never a person.")
+    deputy: Function = Field(description="The function that answers when the owner cannot.")
+    reason: Text = Field(description="Why this long: the legal basis or the need.")
+
+    @model_validator(mode="after")
+    def _deputy_is_another(self) -> Self:
+        if self.deputy == self.owner:
+            raise ValueError("the deputy must be another function than the owner")
+        return self
+
+
+class RetentionPolicy(BaseModel):
+    """A versioned set of retention rules."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    policy: Name = Field(description="Name of the policy.")
+    version: Version = Field(description="Date of this version; a suffix (.2) where a day has several.")
+    owner: Function = Field(description="The function that answers for the policy, never a person.")
+    deputy: Function = Field(description="The function that answers when the owner cannot.")
+    reason: Text = Field(description="Why this version exists.")
+    rules: list[RetentionRule] = Field(min_length=1, description="At least one rule: an empty policy is refused.")
+
+    @model_validator(mode="after")
+    def _each_case_has_one_rule(self) -> Self:
+        for (first, one), (second, other) in itertools.combinations(enumerate(self.rules), 2):
+            if one.retention_class == other.retention_class and one.keep != other.keep:
+                raise ValueError(f"rules {first} and {second} keep one retention class for two lengths of time")
+            if _specificity(one) == _specificity(other) and _overlap(one, other):
+                raise ValueError(f"rules {first} and {second} overlap and neither is more specific")
+        return self
+
+
+def rule_for(policy: RetentionPolicy, stream_or_table: str, jurisdiction: str, purpose: str) -> RetentionRule:
+    """Return the rule that data lives under: the most specific of those that match.
+
+    What the rule names (a stream or table before `any`) counts first, then the jurisdiction, then the purpose.
+    Where the jurisdiction is `unknown`, the strictest answer holds: the shortest of what any jurisdiction would get.
+
+    Raises:
+        ConfigurationError: no rule matches; data without a retention rule must not be kept.
+    """
+    if jurisdiction == UNKNOWN:
+        named = {name for rule in policy.rules for name in rule.jurisdictions} - {ANY}
+        answers = [
+            rule
+            for name in (*sorted(named), _NOWHERE)
+            if (rule := _best(policy, stream_or_table, name, purpose)) is not None
+        ]
+        best = min(answers, key=lambda rule: rule.keep.approximate_days(), default=None)
+    else:
+        best = _best(policy, stream_or_table, jurisdiction, purpose)
+    if best is None:
+        raise ConfigurationError(
+            "No retention rule matches a stream or table.",
+            remedy=f"Add a rule for it to the policy {policy.policy!r}, or one that applies to `any`.",
+        )
+    return best
+
+
+def retention_class_for(policy: RetentionPolicy, stream_or_table: str, jurisdiction: str, purpose: str) -> str:
+    """Return the retention class of data; see `rule_for`."""
+    return rule_for(policy, stream_or_table, jurisdiction, purpose).retention_class
+
+
+def rule_of_class(policy: RetentionPolicy, retention_class: str) -> RetentionRule:
+    """Return the rule behind a retention class.
+
+    Raises:
+        ConfigurationError: no rule of the policy gives this class.
+    """
+    for rule in policy.rules:
+        if rule.retention_class == retention_class:
+            return rule
+    shown = retention_class if re.fullmatch(r"[a-z0-9_/-]{1,64}", retention_class) else "of a partition"
+    raise ConfigurationError(
+        f"The retention class {shown} has no rule in the policy {policy.policy!r}.",
+        remedy="Add a rule for it: data without a retention rule must not be kept.",
+    )
+
+
+_NOWHERE = "-"
+"""A jurisdiction that no rule can name: matches only rules for any jurisdiction."""
+
+
+def _best(policy: RetentionPolicy, subject: str, jurisdiction: str, purpose: str) -> RetentionRule | None:
+    matching = [
+        rule
+        for rule in policy.rules
+        if _covers(rule.applies_to, subject)
+        and _covers(rule.jurisdictions, jurisdiction)
+        and _covers(rule.purposes, purpose)
+    ]
+    return max(matching, key=_specificity, default=None)
+
+
+def _covers(names: list[str], name: str) -> bool:
+    return ANY in names or name in names
+
+
+def _specificity(rule: RetentionRule) -> tuple[bool, bool, bool]:
+    return ANY not in rule.applies_to, ANY not in rule.jurisdictions, ANY not in rule.purposes
+
+
+def _overlap(one: RetentionRule, other: RetentionRule) -> bool:
+    pairs = (
+        (one.applies_to, other.applies_to),
+        (one.jurisdictions, other.jurisdictions),
+        (one.purposes, other.purposes),
+    )
+    return all(ANY in left or ANY in right or set(left) & set(right) for left, right in pairs)

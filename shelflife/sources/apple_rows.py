@@ -1,0 +1,181 @@
+"""Turning pulled Apple Health records into parsed rows, a batch at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shelflife.signals.units import FRACTION, to_canonical
+from shelflife.sources import apple_elements as place
+from shelflife.sources.apple_types import (
+    GLUCOSE_TYPE,
+    OXYGEN_TYPE,
+    SIGNAL_OF_TYPE,
+    SLEEP_TYPE,
+    STAGE_OF_VALUE,
+    WORKOUT_TYPE,
+    Device,
+    app_label,
+    is_sensor,
+    names_somebody,
+    read_device,
+)
+from shelflife.sources.rows import numbers, parsed_batch, with_positions
+from shelflife.sources.times import Times, iso_times
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Sequence
+
+    from shelflife.sources.apple_elements import PulledRow
+    from shelflife.sources.source import ProfileFacts
+
+_NO_TEXT = pa.scalar(None, pa.string())
+_NO_NUMBER = pa.scalar(None, pa.float64())
+_ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+\-/]{0,39}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_POINTER = r"^<<HKDevice: 0x[0-9a-fA-F]+>"
+
+
+def apple_batch(pulled: Sequence[PulledRow], profile: ProfileFacts, *, now: dt.datetime) -> pa.RecordBatch:
+    """Return pulled records as parsed rows.
+
+    Args:
+        pulled: rows of `ExportReader`.
+        profile: gets the names of devices and sources, which are personal.
+        now: the earlier of now and the export date.
+    """
+    by_place = list(zip(*pulled, strict=True))
+    text = [pa.array(column, pa.string()) for column in by_place[: place.POSITION]]
+    kind, value, unit = text[place.TYPE], text[place.VALUE], text[place.UNIT]
+    app, make, model, software = _origins(text[place.SOURCE], text[place.DEVICE], profile)
+    start, end = iso_times(text[place.START]), iso_times(text[place.END])
+    signal = _signals(kind, app)
+    columns = {
+        **_values(kind, signal, value, unit),
+        **_zones(start, text[place.ZONE]),
+        "signal": signal,
+        "statistic": _mapped(kind, lambda name: SIGNAL_OF_TYPE[name][1]),
+        "value_raw": value,
+        "start_utc": start.utc,
+        "end_utc": end.utc,
+        "source_platform": "apple_health",
+        "source_app": app,
+        "device_make": make,
+        "device_model": model,
+        "device_sw": software,
+        "modality": pc.if_else(_is(text[place.ENTERED], "1"), "self_reported", "sensed"),
+        "source_record_id": _record_ids(text[place.RECORD_ID]),
+        "source_modified_at": iso_times(text[place.CREATED]).utc,
+        "record_path": kind,
+    }
+    columns["problem"] = pc.coalesce(start.problem, end.problem, columns["problem"])
+    return with_positions(parsed_batch(len(kind), columns, now=now), by_place[place.POSITION])
+
+
+def _values(kind: pa.Array, signal: pa.Array, value: pa.Array, unit: pa.Array) -> dict[str, pa.Array]:
+    """Return the number in its canonical unit, or the code, of each record."""
+    sleep, workout = _is(kind, SLEEP_TYPE), _is(kind, WORKOUT_TYPE)
+    coded = pc.or_(sleep, workout)
+    number, problem = numbers(pc.if_else(coded, _NO_TEXT, value))
+    # Apple writes a saturation of 97 % as unit "%" and value 0.97.
+    fraction = pc.and_(_is(kind, OXYGEN_TYPE), pc.fill_null(pc.less_equal(number, 1), fill_value=False))
+    source_unit = pc.if_else(pc.and_(fraction, _is(unit, "%")), FRACTION, unit)
+    number, unit_ucum = to_canonical(signal, number, source_unit)
+    stage = _mapped(pc.if_else(sleep, value, _NO_TEXT), STAGE_OF_VALUE.get)
+    code = pc.if_else(workout, unit, stage)
+    code_problem = pc.if_else(pc.is_null(code), "unknown_code", _NO_TEXT)
+    number_problem = pc.coalesce(problem, pc.if_else(pc.is_null(unit_ucum), "unknown_unit", _NO_TEXT))
+    return {
+        "value_num": pc.if_else(coded, _NO_NUMBER, number),
+        "value_code": code,
+        "unit_ucum": unit_ucum,
+        "unit_raw": pc.if_else(coded, _NO_TEXT, unit),
+        "stage": stage,
+        "problem": pc.if_else(coded, code_problem, number_problem),
+    }
+
+
+def _zones(start: Times, zone: pa.Array) -> dict[str, pa.Array]:
+    """Return offset, zone and basis: a sample's own zone wins over the offset of the phone that exported it."""
+    offset = np.asarray(pc.fill_null(start.offset_min, 0)).astype(np.int16)
+    own = np.zeros(len(offset), bool)
+    names = np.asarray(zone.to_numpy(zero_copy_only=False))
+    for name in zone.unique().drop_null().to_pylist():
+        rows = np.flatnonzero(names == name)
+        shifts = _offsets(name, start.utc.take(pa.array(rows)))
+        if shifts is not None:
+            offset[rows], own[rows] = shifts, True
+    known = pc.or_(pc.is_valid(start.offset_min), pa.array(own))
+    basis = pc.if_else(pa.array(own), "sample", pc.if_else(known, "export", "unknown"))
+    return {
+        "utc_offset_min": pc.if_else(known, pa.array(offset), pa.scalar(None, pa.int16())),
+        "iana_tz": pc.if_else(pa.array(own), zone, _NO_TEXT),
+        "tz_basis": basis,
+    }
+
+
+def _offsets(name: str, utc: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int16]] | None:
+    """Return the minutes east of UTC of a named zone at each instant; None when there is no such zone."""
+    if not _ZONE_NAME.fullmatch(name):
+        return None
+    instants = pl.Series(utc.cast(pa.int64()).to_numpy(zero_copy_only=False), dtype=pl.Int64, strict=False)
+    try:
+        local = instants.cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(name)
+    except pl.exceptions.PolarsError:
+        return None
+    shift = (local.dt.base_utc_offset() + local.dt.dst_offset()).dt.total_minutes()
+    minutes: np.ndarray[tuple[int], np.dtype[np.int16]] = shift.fill_null(0).to_numpy().astype(np.int16)
+    return minutes
+
+
+def _signals(kind: pa.Array, app: pa.Array) -> pa.Array:
+    signal = _mapped(kind, lambda name: SIGNAL_OF_TYPE[name][0])
+    sensor = _mapped(app, lambda label: "glucose_interstitial" if is_sensor(label) else None)
+    return pc.if_else(_is(kind, GLUCOSE_TYPE), pc.coalesce(sensor, signal), signal)
+
+
+def _origins(source: pa.Array, device: pa.Array, profile: ProfileFacts) -> list[pa.Array]:
+    """Return label of the application, make, model and software; the names go to the profile."""
+    # The pointer differs from process to process: without it few distinct texts remain.
+    stable = pc.replace_substring_regex(device, _POINTER, "<<HKDevice>")
+    pairs = pa.StructArray.from_arrays([source, stable], ["source", "device"])
+    encoded = pl.Series(pairs.field(0)).fill_null("") + "\x1f" + pl.Series(pairs.field(1)).fill_null("")
+    codes = pa.array(encoded).cast(pa.string()).dictionary_encode()
+    origins = [_origin(*pair.split("\x1f", 1), profile) for pair in codes.dictionary.to_pylist()]
+    columns = zip(*origins, strict=True)
+    return [pa.array(column, pa.string()).take(codes.indices) for column in columns]
+
+
+def _origin(source: str, device_text: str, profile: ProfileFacts) -> tuple[str | None, ...]:
+    device = read_device(device_text) if device_text else Device(None, None, None, None)
+    for name in (source, device.name or ""):
+        if name and names_somebody(name):
+            profile.note_source(name)
+    return app_label(source, device), device.make, device.model, device.software
+
+
+def _record_ids(ids: pa.Array) -> pa.Array:
+    """Return random ids as they are and others as digests: some applications put account names into them."""
+    if ids.null_count == len(ids):
+        return ids
+    return pa.array([text if text is None or _UUID.fullmatch(text) else _digest(text) for text in ids.to_pylist()])
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _mapped(column: pa.Array, mapping: Callable[[str], str | None]) -> pa.Array:
+    encoded = column.dictionary_encode()
+    return pa.array([mapping(text) for text in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
+
+
+def _is(column: pa.Array, text: str) -> pa.Array:
+    return pc.fill_null(pc.equal(column, text), fill_value=False)

@@ -1,0 +1,56 @@
+"""The source adapters, and which of them reads a file."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+from shelflife.errors import SourceError
+from shelflife.sources.apple_health import AppleHealth
+from shelflife.sources.canonical import CanonicalNdjson, CanonicalParquet
+from shelflife.sources.containers import open_content
+from shelflife.sources.dexcom_clarity import DexcomClarity
+from shelflife.sources.fitbit_fitabase import FitbitFitabase
+from shelflife.sources.glucose_ml import GlucoseMl, GlucoseMlMetadata
+from shelflife.sources.source import HEAD_BYTES
+
+if TYPE_CHECKING:
+    from shelflife.sources.source import ByteSource, SourceAdapter
+
+ADAPTERS: tuple[SourceAdapter, ...] = (
+    AppleHealth(),
+    DexcomClarity(),
+    GlucoseMl(),
+    GlucoseMlMetadata(),
+    FitbitFitabase(),
+    CanonicalNdjson(),
+    CanonicalParquet(),
+)
+"""Every adapter; at most one of them recognises a file."""
+
+
+def detect(source: ByteSource) -> SourceAdapter:
+    """Return the adapter that reads a file, judged by its first 64 KiB of unpacked content.
+
+    Raises:
+        SourceError: no adapter knows the content, or its container is damaged.
+    """
+    head = _head(source)
+    for adapter in ADAPTERS:
+        if adapter.recognises(head):
+            return adapter
+    raise SourceError(
+        "No source adapter recognises a file.",
+        remedy="Supported: Apple Health export, Dexcom Clarity, Glucose-ML, Fitabase, canonical NDJSON and Parquet.",
+    )
+
+
+def _head(source: ByteSource) -> bytes:
+    head = b""
+    try:
+        with open_content(source) as stream:
+            while len(head) < HEAD_BYTES and (chunk := stream.read(HEAD_BYTES - len(head))):
+                head += chunk
+    except (OSError, EOFError, zlib.error):
+        raise SourceError("A file cannot be read to its end.", remedy="Ask for the file again.") from None
+    return head

@@ -1,0 +1,185 @@
+"""What a source adapter takes and what it gives: bytes in, batches of parsed rows and profile facts out."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
+from xml.parsers.expat import ExpatError
+
+import polars as pl
+import pyarrow as pa
+
+from shelflife.errors import SourceError
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+HEAD_BYTES = 65_536
+"""How much of a file an adapter sees to recognise it."""
+
+ACCOUNT = "account"
+"""Alias kind of an account with the platform: the one an inbox folder is named after."""
+
+_MOST_SOURCE_NAMES = 256
+
+_PARSER_FAILURES = (
+    ValueError,
+    LookupError,
+    TypeError,
+    OverflowError,
+    EOFError,
+    OSError,
+    RecursionError,
+    zlib.error,
+    ExpatError,
+    pa.ArrowException,
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+)
+
+
+class ByteSource:
+    """Bytes to parse, without a name: a file's path may name a person, so nothing downstream sees it.
+
+    Args:
+        opener: gives a fresh binary stream at the first byte; seekable.
+        size: number of bytes.
+        suffix: the file name's last suffix, a hint for people; adapters look at content only.
+    """
+
+    def __init__(self, opener: Callable[[], BinaryIO], size: int, suffix: str = "") -> None:
+        self._opener = opener
+        self.size = size
+        self.suffix = suffix
+
+    @classmethod
+    def from_path(cls, path: Path) -> ByteSource:
+        """Return the bytes of a file.
+
+        Raises:
+            SourceError: there is no readable file there.
+        """
+        try:
+            size = path.stat().st_size
+        except OSError:
+            raise _unreadable() from None
+        return cls(lambda: path.open("rb"), size, path.suffix)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> ByteSource:
+        """Return bytes that are in memory already."""
+        return cls(lambda: io.BytesIO(content), len(content))
+
+    def open(self) -> BinaryIO:
+        """Open a fresh stream at the first byte.
+
+        Raises:
+            SourceError: the file cannot be opened.
+        """
+        try:
+            return self._opener()
+        except OSError:
+            raise _unreadable() from None
+
+
+@dataclass
+class ProfileFacts:
+    """Direct identifiers that a source holds about a person; they go here and nowhere else.
+
+    Attributes:
+        alias_kind: what kind of name `alias` is; None with a null alias.
+        alias: the person as the source names them; None means the file's account.
+        given_name: first name.
+        family_name: last name.
+        birth_date: ISO 8601 date where the source's date is unambiguous, else as received.
+        sex: `female`, `male`, `other` or as received.
+        source_names: names of devices and applications as the person wrote them (`Ada's Watch`).
+        other: further facts by name, such as an e-mail address.
+    """
+
+    alias_kind: str | None = None
+    alias: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    birth_date: str | None = None
+    sex: str | None = None
+    source_names: set[str] = field(default_factory=set)
+    other: dict[str, str] = field(default_factory=dict)
+
+    def note_source(self, name: str) -> None:
+        """Remember the name of a device or application, up to a bound that no honest file reaches."""
+        if len(self.source_names) < _MOST_SOURCE_NAMES:
+            self.source_names.add(name[:200])
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is known."""
+        known = (self.given_name, self.family_name, self.birth_date, self.sex)
+        return not any(known) and not self.source_names and not self.other
+
+
+class Parsing:
+    """One parse under way: iterate it for batches; the totals are complete after the end.
+
+    Attributes:
+        records: source records seen so far. At the end `records` = rows yielded + sum of `ignored`.
+        ignored: records that hold no sample, by type. Keys are words of the format, never content of a record.
+        profile: facts about the person whom the file belongs to.
+        profiles: facts about people whom the file's rows name, each with its alias.
+    """
+
+    def __init__(self, rows: Callable[[Parsing], Iterator[pa.RecordBatch]]) -> None:
+        self._rows = rows
+        self.records = 0
+        self.ignored: Counter[str] = Counter()
+        self.profile = ProfileFacts()
+        self.profiles: list[ProfileFacts] = []
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Yield batches of `PARSED_SCHEMA` with at most 65,536 rows.
+
+        Raises:
+            SourceError: the file is damaged, hostile or of another format.
+        """
+        try:
+            for batch in self._rows(self):
+                if batch.num_rows:
+                    yield batch
+        except SourceError:
+            raise
+        except _PARSER_FAILURES:
+            # The cause's text may quote the data, so it is cut off here.
+            raise SourceError(
+                f"The file is damaged after about {self.records} records.",
+                remedy="Ask for the file again; nothing of it was landed.",
+            ) from None
+
+    def ignore(self, record_type: str, count: int = 1) -> None:
+        """Count records that hold no sample."""
+        self.records += count
+        self.ignored[record_type] += count
+
+
+class SourceAdapter(Protocol):
+    """Reads one vendor format."""
+
+    name: str
+    subject_scope: Literal["file", "row"]
+    """Whether a file is about one person, or its rows name people."""
+
+    def recognises(self, head: bytes) -> bool:
+        """Return whether a file that starts with these bytes (at most 64 KiB, unpacked) has this format."""
+        ...
+
+    def parse(self, source: ByteSource, *, now: dt.datetime) -> Parsing:
+        """Return the parse of a whole file; it starts when iterated."""
+        ...
+
+
+def _unreadable() -> SourceError:
+    return SourceError("A file cannot be opened.", remedy="Check that it still exists and can be read.")

@@ -1,0 +1,182 @@
+"""The directory of subjects: aliases in, pseudonyms out.
+
+An alias (an account, a device, a platform's own id) is found by a keyed digest and kept sealed under the
+subject's own identity key, as is the subject id itself. Without that key a row of the directory cannot be tied
+to any sample: destroying the identity keyring cuts the person out of every zone at once.
+"""
+
+from __future__ import annotations
+
+import hmac
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from shelflife.control.tables import alias, subject, tombstone
+from shelflife.errors import KeyDestroyed
+from shelflife.estate import Secret
+from shelflife.keys.pseudonyms import pseudonym
+from shelflife.seal.values import open_value, seal_value
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from shelflife.control.database import Transaction
+    from shelflife.estate import Estate
+
+PROFILE_STREAM = "profile"
+_CHUNK = 400
+
+
+@dataclass(frozen=True, order=True)
+class Alias:
+    """One name that a source knows a person by.
+
+    Attributes:
+        kind: what sort of name it is ("account", "fitbit", "file", ...).
+        value: the name itself; personal, never printed.
+    """
+
+    kind: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One person, as the core knows them; nothing here is ever printed or written in clear."""
+
+    subject_id: bytes = field(repr=False)
+    identity_pid: bytes = field(repr=False)
+    raw_pid: bytes = field(repr=False)
+
+
+def alias_digest(estate: Estate, conn: sa.Connection, name: Alias, secret: Secret = Secret.ALIAS) -> bytes:
+    """Return the keyed digest that an alias is looked up by (32 bytes, HMAC-SHA256)."""
+    key = estate.secret(conn, "identity", secret)
+    kind, value = name.kind.encode(), name.value.strip().encode()
+    return hmac.digest(key, len(kind).to_bytes(4, "big") + kind + value, "sha256")
+
+
+def tombstoned(estate: Estate, conn: sa.Connection, names: Sequence[Alias]) -> set[Alias]:
+    """Return the aliases that belong to erased people and whose data is refused by arrival."""
+    if not names:
+        return set()
+    digests = {alias_digest(estate, conn, name, Secret.TOMBSTONE): name for name in names}
+    found: set[Alias] = set()
+    for chunk in _chunks(list(digests)):
+        rows = conn.execute(sa.select(tombstone.c.alias_mac).where(tombstone.c.alias_mac.in_(chunk)))
+        found.update(digests[bytes(row.alias_mac)] for row in rows)
+    return found
+
+
+def bury(estate: Estate, tx: Transaction, names: Sequence[Alias], *, reason: str, now: datetime) -> None:
+    """Record tombstones: from now on data that arrives under these aliases is refused."""
+    for name in sorted(set(names) - tombstoned(estate, tx.conn, list(names))):
+        digest = alias_digest(estate, tx.conn, name, Secret.TOMBSTONE)
+        tx.conn.execute(tombstone.insert().values(alias_mac=digest, erased_at=now, reason=reason))
+
+
+def find(estate: Estate, conn: sa.Connection, names: Sequence[Alias]) -> dict[Alias, Subject]:
+    """Return the subjects behind aliases that are known.
+
+    Raises:
+        KeyDestroyed: an alias points at a person whose identity keys are gone.
+    """
+    digests = {alias_digest(estate, conn, name): name for name in names}
+    pids: dict[Alias, bytes] = {}
+    for chunk in _chunks(list(digests)):
+        for row in conn.execute(sa.select(alias.c.alias_mac, alias.c.pid).where(alias.c.alias_mac.in_(chunk))):
+            pids[digests[bytes(row.alias_mac)]] = bytes(row.pid)
+    known = by_identity_pid(estate, conn, sorted(set(pids.values())))
+    return {name: known[pid] for name, pid in pids.items()}
+
+
+def by_identity_pid(estate: Estate, conn: sa.Connection, pids: Sequence[bytes]) -> dict[bytes, Subject]:
+    """Open the directory rows of the given identity-zone pseudonyms."""
+    keys = estate.keyrings["identity"].keys(conn, pids, PROFILE_STREAM)
+    found: dict[bytes, Subject] = {}
+    for chunk in _chunks(list(pids)):
+        rows = conn.execute(sa.select(subject.c.pid, subject.c.sealed_id).where(subject.c.pid.in_(chunk)))
+        for row in rows:
+            pid = bytes(row.pid)
+            key = keys.get(pid)
+            if key is None:
+                raise KeyDestroyed("A subject's identity key was destroyed.", remedy="Treat it as erased.")
+            found[pid] = _subject(estate, conn, open_value(key, bytes(row.sealed_id), ("subject-id", pid)))
+    return found
+
+
+def everyone(estate: Estate, conn: sa.Connection) -> list[Subject]:
+    """Return every subject whose identity key still exists."""
+    pids = [bytes(pid) for pid in conn.execute(sa.select(subject.c.pid).order_by(subject.c.pid)).scalars()]
+    keys = estate.keyrings["identity"].keys(conn, pids, PROFILE_STREAM)
+    return list(by_identity_pid(estate, conn, [pid for pid in pids if keys.get(pid)]).values())
+
+
+def ensure(
+    estate: Estate, tx: Transaction, names: Sequence[Alias], now: datetime
+) -> dict[Alias, Subject]:
+    """Return the subjects behind aliases, minting a subject and its keyrings for each unknown one."""
+    known = find(estate, tx.conn, names)
+    missing = sorted(set(names) - set(known))
+    minted = {name: _subject(estate, tx.conn, uuid.uuid4().bytes) for name in missing}
+    newcomers = list(minted.values())
+    estate.keyrings["identity"].ensure(tx, [person.identity_pid for person in newcomers])
+    estate.keyrings["raw"].ensure(tx, [person.raw_pid for person in newcomers])
+    keys = estate.keyrings["identity"].keys(
+        tx.conn, [person.identity_pid for person in newcomers], PROFILE_STREAM
+    )
+    for name, person in minted.items():
+        key = keys[person.identity_pid]
+        assert key is not None  # noqa: S101  minted in this very transaction
+        sealed = seal_value(key, person.subject_id, ("subject-id", person.identity_pid))
+        tx.conn.execute(
+            subject.insert().values(pid=person.identity_pid, sealed_id=sealed, created_at=now)
+        )
+        _attach(estate, tx, name, person, key, now)
+    return known | minted
+
+
+def attach(estate: Estate, tx: Transaction, name: Alias, person: Subject, now: datetime) -> None:
+    """Give a known subject one more alias; an alias that is already taken is left as it is."""
+    if find(estate, tx.conn, [name]):
+        return
+    key = estate.keyrings["identity"].keys(tx.conn, [person.identity_pid], PROFILE_STREAM)[person.identity_pid]
+    if key is None:
+        raise KeyDestroyed("A subject's identity key was destroyed.", remedy="Treat it as erased.")
+    _attach(estate, tx, name, person, key, now)
+
+
+def pseudonym_map(estate: Estate, conn: sa.Connection, from_zone: str, to_zone: str) -> dict[bytes, bytes]:
+    """Return every subject's pseudonym of one zone mapped to that of another; for the core alone."""
+    first, second = estate.pepper(conn, from_zone), estate.pepper(conn, to_zone)
+    people = everyone(estate, conn)
+    return {pseudonym(first, one.subject_id): pseudonym(second, one.subject_id) for one in people}
+
+
+def _attach(
+    estate: Estate, tx: Transaction, name: Alias, person: Subject, key: bytes, now: datetime
+) -> None:
+    digest = alias_digest(estate, tx.conn, name)
+    sealed = seal_value(key, name.value.encode(), ("alias", digest))
+    tx.conn.execute(
+        alias.insert().values(
+            alias_mac=digest, pid=person.identity_pid, kind=name.kind, sealed=sealed, created_at=now
+        )
+    )
+
+
+def _subject(estate: Estate, conn: sa.Connection, subject_id: bytes) -> Subject:
+    return Subject(
+        subject_id=subject_id,
+        identity_pid=pseudonym(estate.pepper(conn, "identity"), subject_id),
+        raw_pid=pseudonym(estate.pepper(conn, "raw"), subject_id),
+    )
+
+
+def _chunks(items: list[bytes]) -> list[list[bytes]]:
+    """Split a list so that no statement passes SQLite's limit on bound variables."""
+    return [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]

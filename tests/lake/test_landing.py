@@ -1,0 +1,130 @@
+"""Landing: every row is accounted for, exactly once, whatever the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shelflife.lake.inbox import InboxFile, list_inbox
+from shelflife.lake.landing import land
+from shelflife.lake.status import status
+from tests.conftest import NOW
+from tests.lake.state import raw_rows
+
+CLARITY = "dexcom_clarity/test_file.csv"
+
+
+def clock():
+    return NOW
+
+
+def closes(report) -> bool:
+    parts = ("landed", "duplicates", "quarantined", "refused")
+    return report.total("samples_in") == sum(report.total(part) for part in parts)
+
+
+def in_rows(estate) -> int:
+    return sum(rows.height for rows in raw_rows(estate).values())
+
+
+def test_clarity_lands_every_reading_and_leaves_the_inbox_empty(estate, put, samples):
+    put(samples / CLARITY, "account-1")
+    report = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert closes(report)
+    assert (report.total("landed"), report.total("duplicates"), report.total("refused")) == (2148, 0, 0)
+    assert in_rows(estate) == 2148
+    assert not list_inbox(estate.settings.inbox)
+    assert status(estate).unregistered == 0
+
+
+def test_the_same_file_again_changes_nothing(estate, put, samples):
+    for _ in range(2):
+        put(samples / CLARITY, "account-1")
+        report = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert [file.state for file in report.files] == ["already_landed"]
+    assert report.total("samples_in") == 0
+    assert in_rows(estate) == 2148
+    assert not list_inbox(estate.settings.inbox)
+
+
+def test_a_later_export_of_the_same_readings_lands_only_what_is_new(estate, put, samples):
+    lines = (samples / CLARITY).read_bytes().splitlines(keepends=True)
+    put(b"".join(lines[:1500]), "account-1", "first.csv")
+    first = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    put(b"".join(lines), "account-1", "second.csv")
+    second = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert first.total("landed") + second.total("landed") == 2148
+    assert second.total("duplicates") == first.total("landed") > 1000
+    assert in_rows(estate) == 2148
+
+
+def test_the_same_file_of_two_accounts_belongs_to_both(estate, put, samples):
+    put(samples / CLARITY, "account-1")
+    put(samples / CLARITY, "account-2")
+    report = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert report.total("landed") == 2 * 2148
+    assert report.subjects == 2
+
+
+def test_one_file_twice_in_the_inbox_lands_once(estate, put, samples):
+    put(samples / CLARITY, "account-1", "a.csv")
+    put(samples / CLARITY, "account-1", "b.csv")
+    report = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert sorted(file.state for file in report.files) == ["already_landed", "landed"]
+    assert report.total("landed") == 2148
+
+
+def test_a_file_that_names_nobody_needs_an_account(estate, samples):
+    report = land(estate, [InboxFile(samples / CLARITY)], clock=clock, keep=True)
+    [file] = report.refused_files
+    assert "account" in file.remedy
+
+
+def test_small_memory_gives_the_same_rows(tmp_path, samples):
+    from shelflife.estate import Estate
+    from tests.lake.conftest import settings_in
+
+    def landed(folder: Path, **more):
+        estate = Estate.create(settings_in(folder, **more), NOW)
+        source = samples / "apple_health/hkimport"
+        files = [InboxFile(path, "a") for path in sorted(source.glob("*.xml"))] or [
+            InboxFile(path, "a") for path in sorted((samples / "apple_health").rglob("export*.xml"))
+        ]
+        report = land(estate, files, clock=clock, keep=True)
+        assert closes(report)
+        rows = raw_rows(estate)
+        estate.close()
+        return {key: frame.drop("record_path").write_csv() for key, frame in rows.items()}
+
+    assert landed(tmp_path / "small", batch_rows=700) == landed(tmp_path / "large")
+
+
+def _sample_files(samples: Path) -> list[InboxFile]:
+    folders = ("apple_health", "dexcom_clarity", "fitbit_fitabase", "glucose_ml")
+    files = []
+    for folder in folders:
+        for path in sorted((samples / folder).rglob("*")):
+            if path.suffix in {".xml", ".csv", ".gz"} and "metadata" not in path.name:
+                files.append(InboxFile(path, f"{folder}-{path.stem}"))
+    return files
+
+
+@pytest.mark.slow
+def test_every_sample_file_lands_with_accounting_that_closes(estate, samples):
+    files = _sample_files(samples)
+    assert len(files) > 85
+    report = land(estate, files, clock=clock, keep=True)
+    for file in report.files:
+        file.check()
+    assert closes(report)
+    states = {file.state for file in report.files}
+    assert states <= {"landed", "already_landed"}, [f.error for f in report.refused_files]
+    assert report.total("landed") == sum(
+        rows.height for (table, _), rows in raw_rows(estate).items() if not table.startswith("quarantine_")
+    )
+    assert report.total("quarantined") == sum(
+        rows.height for (table, _), rows in raw_rows(estate).items() if table.startswith("quarantine_")
+    )
+    assert report.total("landed") > 1_100_000
+    assert status(estate).unregistered == 0
