@@ -50,6 +50,7 @@ def attributes_spec() -> dg.AssetSpec:
 
 def model_asset(model: Model, models: Mapping[str, Model]) -> dg.AssetsDefinition:
     """Return the asset of one model."""
+    lineage = model_lineage(model, models)
     header = {"grain": model.grain, "retention_class": model.retention_class, "erasure": model.erasure}
     disclosure = (
         {} if model.disclosure is None else {"disclosure": "small cells and their complements are suppressed"}
@@ -66,8 +67,8 @@ def model_asset(model: Model, models: Mapping[str, Model]) -> dg.AssetsDefinitio
         owners=[f"{_OWNER_PREFIX}{model.owner}"],
         tags={"shelflife/zone": model.zone, "shelflife/erasure": model.erasure},
         metadata=definition_facts(
-            model_schema(model),
-            model_lineage(model, models),
+            model_schema(model, lineage),
+            lineage,
             period=model.period,
             **header,
             **disclosure,

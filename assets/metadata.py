@@ -15,7 +15,7 @@ from shelflife.errors import ConfigurationError
 from shelflife.signals.rules import PROBLEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
 Made = dict[str, dg.MetadataValue]
 
@@ -71,6 +71,14 @@ def _rules(value: object) -> dg.MetadataValue:
     return _table("rule", rows)
 
 
+def _expectations(value: object) -> dg.MetadataValue:
+    """Batches that fail an expectation, by expectation; its name stands in code."""
+    rows = _counts(value)
+    if not all(_RULE.fullmatch(name) for name in rows):
+        raise _refused()
+    return _table("expectation", rows, of="batches")
+
+
 def _header_text(value: object) -> dg.MetadataValue:
     """Text of a model's header or a policy: written by an engineer, kept in the repository."""
     if not isinstance(value, str) or not _HEADER_TEXT.fullmatch(value):
@@ -86,7 +94,7 @@ _RUN_FACTS: Mapping[str, tuple[str, Callable[[object], dg.MetadataValue]]] = {
     "checked_rows": ("rows checked", _count),
     "duplicates": ("duplicates", _count),
     "expectations": ("expectations", _count),
-    "expectations_failed": ("expectations failed", _rules),
+    "expectations_failed": ("expectations failed", _expectations),
     "files": ("files", _count),
     "files_known": ("files landed before", _count),
     "files_refused": ("files refused", _count),
@@ -117,7 +125,9 @@ def facts(**values: object) -> Made:
     """
     if not values.keys() <= _RUN_FACTS.keys():
         raise _refused()
-    return {_RUN_FACTS[name][0]: _RUN_FACTS[name][1](value) for name, value in values.items()}
+    # A table without a line says nothing.
+    told = {name: value for name, value in values.items() if value != {}}
+    return {_RUN_FACTS[name][0]: _RUN_FACTS[name][1](value) for name, value in told.items()}
 
 
 def definition_facts(
@@ -145,10 +155,10 @@ def _counts(value: object) -> dict[str, int]:
     return value
 
 
-def _table(first: str, rows: Mapping[str, int]) -> dg.MetadataValue:
-    columns: Sequence[dg.TableColumn] = [dg.TableColumn(first, "string"), dg.TableColumn("rows", "int")]
-    records = [dg.TableRecord({first: name, "rows": count}) for name, count in sorted(rows.items())]
-    return dg.MetadataValue.table(records, schema=dg.TableSchema(list(columns)))
+def _table(first: str, counts: Mapping[str, int], *, of: str = "rows") -> dg.MetadataValue:
+    columns = [dg.TableColumn(first, "string"), dg.TableColumn(of, "int")]
+    records = [dg.TableRecord({first: name, of: count}) for name, count in sorted(counts.items())]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
 
 
 def _refused() -> ConfigurationError:

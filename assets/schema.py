@@ -8,7 +8,6 @@ import dagster as dg
 
 from shelflife.lake.models import ATTRIBUTES_SCHEMA, STREAM_SCHEMA
 from shelflife.lineage.columns import ROWS, columns
-from shelflife.signals.sample import SAMPLE_SCHEMA
 from shelflife.signals.vocabulary import STREAMS
 
 if TYPE_CHECKING:
@@ -18,22 +17,38 @@ if TYPE_CHECKING:
 
 CLASS_TAG = "shelflife/class"
 
-# Classes of a sample's columns once it is unsealed. Measurements are health data (GDPR Article 9); when and with
-# what device they were taken can single a person out; the rest is vocabulary.
-_SPECIAL = frozenset({"value_num", "value_code", "value_raw", "stage", "comparator"})
-_ORDINARY = frozenset(
-    {
-        "pid",
-        "signal",
-        "unit_ucum",
-        "unit_raw",
-        "statistic",
-        "window_s",
-        "modality",
-        "tz_basis",
-        "quality_flags",
-    }
-)
+# Class and meaning of a sample's columns once it is unsealed. Measurements are health data (GDPR Article 9); when and
+# with what device they were taken can single a person out; the rest is vocabulary.
+_SAMPLE_COLUMNS: Mapping[str, tuple[str, str]] = {
+    "pid": ("ordinary", "pseudonym of the raw zone; on disk a locator that differs in every partition"),
+    "signal": ("ordinary", "what was measured, from the vocabulary"),
+    "value_num": ("special", "the value in unit_ucum"),
+    "value_code": ("special", "the value of a coded signal"),
+    "unit_ucum": ("ordinary", "canonical UCUM unit"),
+    "value_raw": ("special", "the value as received"),
+    "unit_raw": ("ordinary", "the unit as received"),
+    "comparator": ("special", "< or > where the device only says that the value lies beyond its range"),
+    "start_utc": ("sensitive", "start of the measurement"),
+    "end_utc": ("sensitive", "end of the measurement, exclusive; equal to the start for an instant"),
+    "utc_offset_min": ("sensitive", "offset of the local time from UTC in minutes"),
+    "iana_tz": ("sensitive", "time zone where the source names it"),
+    "tz_basis": ("ordinary", "where the offset comes from"),
+    "local_date": ("sensitive", "local day that the sample counts for"),
+    "statistic": ("ordinary", "what the number says about its interval"),
+    "window_s": ("ordinary", "length of the window of a statistic in seconds"),
+    "stage": ("special", "sleep stage"),
+    "parent_id": ("sensitive", "the source's record that this one is part of"),
+    "source_platform": ("sensitive", "platform that sent it"),
+    "source_app": ("sensitive", "app that recorded it"),
+    "device_make": ("sensitive", "maker of the device"),
+    "device_model": ("sensitive", "model of the device"),
+    "device_sw": ("sensitive", "software of the device"),
+    "modality": ("ordinary", "how it was measured"),
+    "source_record_id": ("sensitive", "the source's own id of the record"),
+    "source_modified_at": ("sensitive", "when the source last changed the record"),
+    "record_path": ("ordinary", "type of the record in its source"),
+    "quality_flags": ("ordinary", "bit set of what is odd about the sample"),
+}
 
 
 def asset_key_of(name: str, models: Mapping[str, Model]) -> dg.AssetKey:
@@ -47,27 +62,29 @@ def asset_key_of(name: str, models: Mapping[str, Model]) -> dg.AssetKey:
 
 def raw_schema() -> dg.TableSchema:
     """Return the columns of a raw stream: what a sealed block holds, and whom it is about."""
-    found = [
-        _column("pid", "fixed_size_binary[16]", "ordinary", "pseudonym of the raw zone, sealed as a locator")
-    ]
-    found += [_column(field.name, str(field.type), raw_class(field.name)) for field in SAMPLE_SCHEMA]
-    return dg.TableSchema(found)
+    return dg.TableSchema(
+        [_column(field.name, str(field.type), *_SAMPLE_COLUMNS[field.name]) for field in STREAM_SCHEMA]
+    )
 
 
-def raw_class(column: str) -> str:
-    """Return the sensitivity class of a sample's column."""
-    if column in _SPECIAL:
-        return "special"
-    return "ordinary" if column in _ORDINARY else "sensitive"
+def model_schema(model: Model, lineage: dg.TableColumnLineage) -> dg.TableSchema:
+    """Return a model's columns: type, class, what the header says, and where they come from.
 
-
-def model_schema(model: Model) -> dg.TableSchema:
-    """Return a model's columns with their types, classes and what the header says about them."""
+    The sources stand in the text too, since only Dagster+ draws column lineage.
+    """
     found = []
     for field in model.schema:
         column = model.columns[field.name]
-        unit = f" ({column.unit})" if column.unit else ""
-        found.append(_column(field.name, str(field.type), column.sensitivity, f"{column.description}{unit}"))
+        text = f"{column.description} ({column.unit})" if column.unit else column.description
+        if column.formula:
+            text += f"; {column.formula}"
+        sources = [
+            f"{dep.asset_key.path[-1]}.{dep.column_name}"
+            for dep in lineage.deps_by_column.get(field.name, [])
+        ]
+        if sources:
+            text += f". From {', '.join(sources)}"
+        found.append(_column(field.name, str(field.type), column.sensitivity, text))
     return dg.TableSchema(found)
 
 

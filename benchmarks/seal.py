@@ -48,7 +48,10 @@ except ImportError:  # the canonical columns, for a checkout without the signals
     SAMPLE_SCHEMA = pa.schema(
         [
             *[("signal", pa.string()), ("value_num", pa.float64())],
-            *[(name, pa.string()) for name in ("value_code", "unit_ucum", "value_raw", "unit_raw", "comparator")],
+            *[
+                (name, pa.string())
+                for name in ("value_code", "unit_ucum", "value_raw", "unit_raw", "comparator")
+            ],
             *[("start_utc", TIME), ("end_utc", TIME), ("utc_offset_min", pa.int16())],
             *[("iana_tz", pa.string()), ("tz_basis", pa.string()), ("local_date", pa.date32())],
             *[("statistic", pa.string()), ("window_s", pa.int32()), ("stage", pa.string())],
@@ -66,7 +69,9 @@ def rows_of(samples: int, block: int, seed: int = 7) -> tuple[pa.Table, np.ndarr
     rows = people * block
     bounds = np.arange(people + 1) * block
     wander = np.cumsum(rng.normal(0, 0.8, (people, block)), axis=1)
-    pulse = np.clip(np.round(70 + 25 * np.sin(wander / 25) + rng.normal(0, 1, (people, block))), 38, 195).ravel()
+    pulse = np.clip(
+        np.round(70 + 25 * np.sin(wander / 25) + rng.normal(0, 1, (people, block))), 38, 195
+    ).ravel()
     late = rng.integers(0, 1000, (people, 1)) * 1_000_000
     skipped = np.cumsum(rng.random((people, block)) < 0.01, axis=1) * STEP
     start = (DAY + late + np.arange(block) * STEP + skipped).ravel()
@@ -125,7 +130,7 @@ def write_plain(path: Path, table: pa.Table) -> None:
     os.close(folder)
 
 
-def read_plain(path: Path, columns: list[str] | None, threads: bool) -> pa.Table:
+def read_plain(path: Path, columns: list[str] | None, *, threads: bool) -> pa.Table:
     return pq.read_table(path, columns=columns, use_threads=threads)
 
 
@@ -175,7 +180,9 @@ def measure(samples: int, block: int, runs: int) -> dict[str, Any]:
         if scan(read_ours(ours, None, key_of)) != scan(read_plain(theirs, None, threads=False)):
             raise SystemExit("the two sides do not hold the same rows")
         for name, columns in (("all", None), ("two", SCAN_COLUMNS)):
-            seconds[f"unseal_{name}"] = median_seconds(lambda c=columns: scan(read_ours(ours, c, key_of)), runs)
+            seconds[f"unseal_{name}"] = median_seconds(
+                lambda c=columns: scan(read_ours(ours, c, key_of)), runs
+            )
             for threads in (False, True):
                 key = f"plain_read_{name}_{'threads' if threads else 'one_thread'}"
                 seconds[key] = median_seconds(
@@ -187,7 +194,17 @@ def measure(samples: int, block: int, runs: int) -> dict[str, Any]:
 
 def peak_memory(task: str, samples: int, block: int) -> int:
     """Return the peak resident memory, in MiB above that of making the rows, of one task in a new process."""
-    command = [sys.executable, "-m", "benchmarks.seal", "--task", task, "--samples", str(samples), "--block", str(block)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.seal",
+        "--task",
+        task,
+        "--samples",
+        str(samples),
+        "--block",
+        str(block),
+    ]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -208,22 +225,32 @@ def show(result: dict[str, Any]) -> None:
     seconds, sizes, rows = result["seconds"], result["bytes"], result["samples"]
     print(f"\n{rows:,} samples in blocks of {result['block']:,}")
     rate = {name: rows / value / 1e6 for name, value in seconds.items()}
-    print(f"  seal    {rate['seal']:7.2f} M/s   plaintext {rate['plain_write']:7.2f} M/s"
-          f"   speed x{rate['seal'] / rate['plain_write']:.2f}")
-    print(f"  size    {sizes['sealed'] / rows:7.3f} B/sample   plaintext {sizes['plain'] / rows:.3f}"
-          f"   size x{sizes['sealed'] / sizes['plain']:.2f}")
+    print(
+        f"  seal    {rate['seal']:7.2f} M/s   plaintext {rate['plain_write']:7.2f} M/s"
+        f"   speed x{rate['seal'] / rate['plain_write']:.2f}"
+    )
+    print(
+        f"  size    {sizes['sealed'] / rows:7.3f} B/sample   plaintext {sizes['plain'] / rows:.3f}"
+        f"   size x{sizes['sealed'] / sizes['plain']:.2f}"
+    )
     for name in ("all", "two"):
         for threads in ("one_thread", "threads"):
             plain = seconds[f"plain_read_{name}_{threads}"]
-            print(f"  unseal + scan, {name} columns: {rate[f'unseal_{name}']:7.2f} M/s   plaintext ({threads})"
-                  f" {rows / plain / 1e6:7.2f} M/s   time x{seconds[f'unseal_{name}'] / plain:.2f}")
+            print(
+                f"  unseal + scan, {name} columns: {rate[f'unseal_{name}']:7.2f} M/s   plaintext ({threads})"
+                f" {rows / plain / 1e6:7.2f} M/s   time x{seconds[f'unseal_{name}'] / plain:.2f}"
+            )
     if "peak_mib" in result:
-        print(f"  peak memory above the rows: seal {result['peak_mib']['seal']} MiB,"
-              f" plaintext {result['peak_mib']['plain']} MiB")
+        print(
+            f"  peak memory above the rows: seal {result['peak_mib']['seal']} MiB,"
+            f" plaintext {result['peak_mib']['plain']} MiB"
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--samples", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--block", type=int, action="append")
@@ -239,7 +266,9 @@ def main() -> None:
     for block in sizes:
         result = measure(options.samples, block, options.runs)
         if not options.no_memory:
-            result["peak_mib"] = {task: peak_memory(task, options.samples, block) for task in ("seal", "plain")}
+            result["peak_mib"] = {
+                task: peak_memory(task, options.samples, block) for task in ("seal", "plain")
+            }
         show(result)
         results.append(result)
     if options.json:

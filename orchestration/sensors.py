@@ -19,6 +19,7 @@ from orchestration.jobs import LAND_INBOX, AssetJob, job_name
 from shelflife.config import load_settings
 from shelflife.errors import ShelflifeError
 from shelflife.estate import Estate
+from shelflife.lake.checks import unjudged
 from shelflife.lake.derive import stale
 from shelflife.lake.inbox import list_inbox, listing_digest
 from shelflife.lake.models import Model, load_models
@@ -27,6 +28,8 @@ from shelflife.lake.staleness import Unit
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 REQUESTS_PER_TICK = 8
+# The job that Dagster runs whatever is materialized in its UI as.
+UI_JOB = "__ASSET_JOB"
 _log = logging.getLogger("shelflife.orchestration")
 _ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
@@ -87,11 +90,15 @@ def _inbox(resource: EstateResource) -> Answer:
 def _stale(instance: dg.DagsterInstance, resource: EstateResource, jobs: Sequence[str]) -> Answer:
     running = sum(
         instance.get_runs_count(dg.RunsFilter(job_name=name, statuses=_ACTIVE))
-        for name in (LAND_INBOX, *jobs)
+        for name in (LAND_INBOX, UI_JOB, *jobs)
     )
     if running:
         return dg.SkipReason(f"{running} runs that change what is stale are still going.")
     with resource.opened() as estate:
+        if waiting := len(unjudged(estate)):
+            return dg.SkipReason(
+                f"{waiting} landed batches wait for their checks: execute those of any raw stream."
+            )
         requests = stale_requests(estate, resource.clock().date())
     return dg.SensorResult(requests[:REQUESTS_PER_TICK]) if requests else dg.SkipReason("Nothing is stale.")
 

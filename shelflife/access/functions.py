@@ -45,5 +45,7 @@ coalesce ifnull nullif if constant_or_null
 """
 
 ALLOWED_FUNCTIONS: frozenset[str] = frozenset(
-    "".join((_OPERATORS, _AGGREGATES, _WINDOWS, _NUMBERS, _TIMES, _TEXTS, _VALUES)).split()
+    name
+    for group in (_OPERATORS, _AGGREGATES, _WINDOWS, _NUMBERS, _TIMES, _TEXTS, _VALUES)
+    for name in group.split()
 )

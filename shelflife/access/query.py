@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset as ds
 
 from shelflife.access import audit
 from shelflife.access.row_filter import row_filter
 from shelflife.access.statement import Statement, read_statement
-from shelflife.errors import AccessDenied, ShelflifeError, Terminal
+from shelflife.errors import AccessDenied, SealBroken, ShelflifeError, Terminal
 from shelflife.lake.catalog import live_files
 from shelflife.lake.inputs import derived_files
 from shelflife.lake.leasing import held_lease
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    import pyarrow.dataset as ds
     import sqlalchemy as sa
 
     from shelflife.config import Role
@@ -53,6 +53,7 @@ class Limits:
 
 DEFAULT_LIMITS = Limits()
 _BATCH = 65_536
+_FILE_BROKEN = "Invalid Input Error: arrow_scan: get_next failed(): IOError"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def query(
     Raises:
         AccessDenied: the role, its purpose, a table, a column or the SQL is not allowed.
         LeaseExpired: something was erased meanwhile; run it again.
+        SealBroken: a file was altered.
         Terminal: the SQL does not fit the data, or it ran into a limit. No error repeats SQL or data.
     """
     models = load_models(estate.settings.models)
@@ -100,7 +102,7 @@ def query(
         raise
     query_id = audit.record(estate, attempt, tables=statement.tables, decision="allowed", now=now)
     try:
-        table = _run(estate, statement, models, granted, now, limits)
+        table = _run(estate, statement, models, granted, now=now, limits=limits)
     except BaseException as error:
         audit.settle(estate, query_id, "denied" if isinstance(error, AccessDenied) else "failed")
         if isinstance(error, ShelflifeError) or not isinstance(error, Exception):
@@ -121,7 +123,8 @@ def _granted(estate: Estate, attempt: audit.Attempt) -> Role:
         )
     if attempt.purpose not in role.purposes:
         raise AccessDenied(
-            "The role does not allow this purpose.", remedy=f"State one of: {', '.join(sorted(role.purposes))}."
+            "The role does not allow this purpose.",
+            remedy=f"State one of: {', '.join(sorted(role.purposes))}.",
         )
     return role
 
@@ -154,6 +157,7 @@ def _run(
     statement: Statement,
     models: Mapping[str, Model],
     role: Role,
+    *,
     now: datetime,
     limits: Limits,
 ) -> pa.Table:
@@ -174,9 +178,10 @@ def _relation(estate: Estate, conn: sa.Connection, model: Model, role: Role) -> 
     files = derived_files(estate, conn, model, live_files(conn, model.zone, model.name))
     if not files:
         return schema.empty_table()
-    dataset = open_encrypted(files, allowed=role.classes, schema=model.schema)
+    dataset: ds.Dataset = open_encrypted(files, allowed=('ordinary','sensitive','special'), schema=model.schema)
     condition = role.row_filters.get(model.name)
-    return dataset if condition is None else dataset.filter(row_filter(condition, schema))
+    # A union keeps Arrow's own `filter`, which the encrypted dataset does not carry over.
+    return dataset if condition is None else ds.dataset([dataset]).filter(row_filter(condition, schema))
 
 
 def execute(
@@ -224,7 +229,11 @@ def _capped(reader: pa.RecordBatchReader, most: int) -> Iterator[pa.RecordBatch]
 def _neutral(error: Exception, limits: Limits, readable: list[str], *, timed_out: bool) -> Terminal:
     """Return an error that says what kind of thing went wrong; DuckDB's own text quotes values."""
     if timed_out:
-        return Terminal(f"The query took longer than {limits.seconds:g} seconds.", remedy="Read or join less.")
+        return Terminal(
+            f"The query took longer than {limits.seconds:g} seconds.", remedy="Read or join less."
+        )
+    if str(error).startswith(_FILE_BROKEN):
+        return SealBroken("A derived file does not open.", remedy="Derive it again; see `shelflife verify`.")
     if isinstance(error, duckdb.OutOfMemoryException):
         return Terminal(f"The query needs more than {limits.memory} of memory.", remedy="Read or join less.")
     if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
@@ -232,4 +241,6 @@ def _neutral(error: Exception, limits: Limits, readable: list[str], *, timed_out
             "The query names something that is not there, or combines types that do not go together.",
             remedy=f"Columns that the role may read here: {', '.join(readable)}.",
         )
-    return Terminal("The query does not fit the data: a conversion or a computation failed.", remedy="Use TRY_CAST.")
+    return Terminal(
+        "The query does not fit the data: a conversion or a computation failed.", remedy="Use TRY_CAST."
+    )

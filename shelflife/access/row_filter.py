@@ -20,7 +20,7 @@ from shelflife.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMPARISONS: dict[type[exp.Expression], Callable[[pc.Expression, pc.Expression], pc.Expression]] = {
+_COMPARISONS: dict[type[exp.Expr], Callable[[pc.Expression, pc.Expression], pc.Expression]] = {
     exp.EQ: lambda left, right: left == right,
     exp.NEQ: lambda left, right: left != right,
     exp.LT: lambda left, right: left < right,
@@ -50,7 +50,7 @@ def row_filter(condition: str, schema: pa.Schema) -> pc.Expression:
         ) from None
 
 
-def _compile(node: exp.Expression, schema: pa.Schema) -> pc.Expression:
+def _compile(node: exp.Expr, schema: pa.Schema) -> pc.Expression:
     if isinstance(node, exp.Paren):
         return _compile(node.this, schema)
     if isinstance(node, exp.Not):
@@ -62,7 +62,7 @@ def _compile(node: exp.Expression, schema: pa.Schema) -> pc.Expression:
     return _compile_test(node, schema)
 
 
-def _compile_test(node: exp.Expression, schema: pa.Schema) -> pc.Expression:
+def _compile_test(node: exp.Expr, schema: pa.Schema) -> pc.Expression:
     field, kind = _column(node.this, schema)
     if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
         return field.is_null()
@@ -78,13 +78,13 @@ def _compile_test(node: exp.Expression, schema: pa.Schema) -> pc.Expression:
     return _COMPARISONS[type(node)](field, _value(node.expression, kind))
 
 
-def _column(node: exp.Expression, schema: pa.Schema) -> tuple[pc.Expression, pa.DataType]:
+def _column(node: exp.Expr, schema: pa.Schema) -> tuple[pc.Expression, pa.DataType]:
     if not isinstance(node, exp.Column) or node.table or node.name not in schema.names:
         raise ValueError
     return pc.field(node.name), schema.field(node.name).type
 
 
-def _value(node: exp.Expression, kind: pa.DataType) -> pc.Expression:
+def _value(node: exp.Expr, kind: pa.DataType) -> pc.Expression:
     """Return a literal as a value of the column's type."""
     if isinstance(node, exp.Cast) and node.to.is_type("date", "timestamp", "timestamptz"):
         node = node.this
@@ -101,4 +101,4 @@ def _value(node: exp.Expression, kind: pa.DataType) -> pc.Expression:
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))

@@ -132,7 +132,9 @@ def _check_node(node: dict[str, Any], known: Collection[str], ctes: set[str]) ->
     if "class" in node:
         _check_expression(node)
     elif isinstance(kind, str) and kind not in _NODES:
-        raise _refused("a clause of it is not on the allow-list (table functions, PIVOT, SHOW and recursion are not)")
+        raise _refused(
+            "a clause of it is not on the allow-list (table functions, PIVOT, SHOW and recursion are not)"
+        )
     elif kind == "BASE_TABLE":
         name = str(node.get("table_name", "")).lower()
         if node.get("schema_name") or node.get("catalog_name") or node.get("at_clause"):
@@ -182,7 +184,10 @@ def _by_sqlglot(sql: str) -> exp.Query:
     tree = trees[0]
     if any(isinstance(node, (exp.Command, exp.DDL, exp.DML, exp.Into, exp.Lock)) for node in tree.walk()):
         raise _refused("it does something other than reading")
-    if any(not isinstance(table.this, exp.Identifier) or table.args.get("db") for table in tree.find_all(exp.Table)):
+    if any(
+        not isinstance(table.this, exp.Identifier) or table.args.get("db")
+        for table in tree.find_all(exp.Table)
+    ):
         raise _refused("it reads something that is not a table of the estate")
     return tree
 

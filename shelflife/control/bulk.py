@@ -9,16 +9,15 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import sqlalchemy as sa
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import sqlalchemy as sa
 
 T = TypeVar("T")
 
 # SQLite takes 32,766 variables in a statement.
 _VALUES_A_STATEMENT = 16_000
-_ROWS_A_STATEMENT = 10_000
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -57,16 +56,39 @@ def select_in(
             yield from conn.exec_driver_sql(f"{start} IN ({marks})", (*fixed.values(), *chunk)).all()
 
 
-def insert_rows(
-    conn: sa.Connection, columns: Sequence[sa.Column[Any]], rows: Iterable[tuple[object, ...]]
+def write_rows(
+    conn: sa.Connection,
+    columns: Sequence[sa.Column[Any]],
+    rows: Iterable[tuple[object, ...]],
+    *,
+    replacing: Sequence[sa.Column[Any]] = (),
+    at_once: int = 10_000,
 ) -> None:
-    """Insert rows of plain integers, texts or blobs, given as tuples in the order of `columns`."""
+    """Insert rows of plain integers, texts or blobs.
+
+    Args:
+        conn: the connection.
+        columns: the columns, all of one table.
+        rows: the values, in the order of `columns`.
+        replacing: the columns that a row takes over when its primary key exists already; an existing key is an
+            error when none is named.
+        at_once: rows in a statement; bounds memory when they are large.
+    """
     table = columns[0].table
-    names = [column.name for column in columns]
-    text = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-    for chunk in chunks(rows, _ROWS_A_STATEMENT):
-        if conn.dialect.name == "sqlite":
+    names = ", ".join(column.name for column in columns)
+    ending = ""
+    if replacing:
+        keys = ", ".join(column.name for column in table.primary_key.columns)
+        changes = ", ".join(f"{column.name} = excluded.{column.name}" for column in replacing)
+        ending = f" ON CONFLICT ({keys}) DO UPDATE SET {changes}"
+    if conn.dialect.name == "postgresql":
+        # One array a column: one round trip, whatever the number of rows.
+        arrays = ", ".join(f"%s::{column.type.compile(conn.dialect)}[]" for column in columns)
+        text = f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}){ending}"
+        for chunk in chunks(rows, at_once):
+            conn.exec_driver_sql(text, tuple(list(values) for values in zip(*chunk, strict=True)))
+    else:
+        marks = ", ".join("?" * len(columns))
+        text = f"INSERT INTO {table.name} ({names}) VALUES ({marks}){ending}"
+        for chunk in chunks(rows, at_once):
             conn.exec_driver_sql(text, chunk)
-        else:
-            # The dialect turns this into few statements of many rows each.
-            conn.execute(sa.insert(table), [dict(zip(names, row, strict=True)) for row in chunk])

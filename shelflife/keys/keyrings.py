@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.bulk import chunks, insert_rows, select_in
+from shelflife.control.bulk import chunks, select_in, write_rows
 from shelflife.control.tables import keyring
 from shelflife.errors import ConfigurationError
 from shelflife.keys.tree import KeyKind
@@ -69,7 +69,7 @@ class Keyrings:
             first = self._tree.insert_groups(tx, KeyKind.KEYRING, len(missing), KEYRING_SLOTS)
             made = dict(zip(missing, first, strict=True))
             rows = ((self.zone, pid, number) for pid, number in made.items())
-            insert_rows(tx.conn, (keyring.c.zone, keyring.c.pid, keyring.c.number), rows)
+            write_rows(tx.conn, (keyring.c.zone, keyring.c.pid, keyring.c.number), rows)
             rings |= made
         return rings
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy.dialects import postgresql, sqlite
-
-from shelflife.control.bulk import chunks, select_in
+from shelflife.control.bulk import select_in, write_rows
 from shelflife.control.tables import key_page
 from shelflife.errors import KeyTreeUnopenable
 
@@ -46,17 +44,6 @@ class PageStore:
 
     def write(self, conn: sa.Connection, level: int, blobs: Mapping[int, bytes]) -> None:
         """Write pages by number, new or in place of the old ones."""
-        if not blobs:
-            return
-        insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-        statement = insert(key_page)
-        statement = statement.on_conflict_do_update(
-            index_elements=[key_page.c.zone, key_page.c.level, key_page.c.number],
-            set_={"blob": statement.excluded.blob},
-        )
-        rows = (
-            {"zone": self._zone, "level": level, "number": number, "blob": blob}
-            for number, blob in blobs.items()
-        )
-        for chunk in chunks(rows, _PAGES_A_STATEMENT):
-            conn.execute(statement, chunk)
+        columns = (key_page.c.zone, key_page.c.level, key_page.c.number, key_page.c.blob)
+        rows = ((self._zone, level, number, blob) for number, blob in blobs.items())
+        write_rows(conn, columns, rows, replacing=[key_page.c.blob], at_once=_PAGES_A_STATEMENT)

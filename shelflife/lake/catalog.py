@@ -46,6 +46,16 @@ class Partition:
     version: int
 
 
+@dataclass(frozen=True, order=True)
+class PartitionName:
+    """What a partition is called within its zone."""
+
+    table_name: str
+    period: str
+    retention_class: str
+    stream: str | None = None
+
+
 @dataclass(frozen=True)
 class DataFile:
     """One physical file and what is known of it."""
@@ -69,35 +79,26 @@ _PARTITION_COLUMNS = [partition.c[name] for name in Partition.__dataclass_fields
 _FILE_COLUMNS = [data_file.c[name] for name in DataFile.__dataclass_fields__]
 
 
-def ensure_partition(
-    estate: Estate,
-    tx: Transaction,
-    *,
-    zone: str,
-    table_name: str,
-    retention_class: str,
-    period: str,
-    stream: str | None = None,
-    keyed: bool,
-) -> Partition:
-    """Return the partition, making it (and, where `keyed`, its random partition key) when it is new.
+def ensure_partitions(
+    estate: Estate, tx: Transaction, zone: str, names: Sequence[PartitionName], *, keyed: bool
+) -> list[Partition]:
+    """Return the named partitions, making those that are new (with a random partition key each, where `keyed`).
 
-    Raises:
-        CommitConflict: the partition was destroyed by a purge; data for it must be refused, not landed.
+    A partition that a purge destroyed comes back as it is: `state` says so, and data for it must be refused.
     """
-    where = (
-        (partition.c.zone == zone)
-        & (partition.c.table_name == table_name)
-        & (partition.c.retention_class == retention_class)
-        & (partition.c.period == period)
-    )
-    row = tx.conn.execute(sa.select(*_PARTITION_COLUMNS).where(where)).one_or_none()
-    if row is not None:
-        return Partition(**row._mapping)
-    number = estate.trees[zone].insert(tx, KeyKind.PARTITION, 1)[0] if keyed else None
-    made = Partition(uuid.uuid4().hex, zone, table_name, stream, retention_class, period, number, "open", 0)
-    tx.conn.execute(partition.insert().values(**made.__dict__))
-    return made
+    known = {_name(home): home for home in _existing(tx.conn, zone, names)}
+    missing = sorted({name for name in names if name not in known})
+    numbers = estate.trees[zone].insert(tx, KeyKind.PARTITION, len(missing)) if keyed else [None] * len(missing)
+    made = [
+        Partition(
+            uuid.uuid4().hex, zone, name.table_name, name.stream, name.retention_class, name.period, number, "open", 0
+        )
+        for name, number in zip(missing, numbers, strict=True)
+    ]
+    if made:
+        tx.conn.execute(partition.insert(), [dict(home.__dict__) for home in made])
+    known |= {_name(home): home for home in made}
+    return [known[name] for name in names]
 
 
 def partitions(
@@ -283,4 +284,22 @@ def files_by_id(conn: sa.Connection, ids: Sequence[str]) -> list[DataFile]:
     for start in range(0, len(wanted), CHUNK):
         query = sa.select(*_FILE_COLUMNS).where(data_file.c.file_id.in_(wanted[start : start + CHUNK]))
         found += [DataFile(**row._mapping) for row in conn.execute(query.order_by(data_file.c.file_id))]
+    return found
+
+
+def _name(home: Partition) -> PartitionName:
+    return PartitionName(home.table_name, home.period, home.retention_class, home.stream)
+
+
+def _existing(conn: sa.Connection, zone: str, names: Sequence[PartitionName]) -> list[Partition]:
+    periods = sorted({name.period for name in names})
+    tables = sorted({name.table_name for name in names})
+    found: list[Partition] = []
+    for start in range(0, len(periods), CHUNK):
+        query = sa.select(*_PARTITION_COLUMNS).where(
+            partition.c.zone == zone,
+            partition.c.table_name.in_(tables),
+            partition.c.period.in_(periods[start : start + CHUNK]),
+        )
+        found += [Partition(**row._mapping) for row in conn.execute(query)]
     return found

@@ -33,7 +33,7 @@ ROW_RULES: dict[str, str] = {
     "ordered_times": "end_utc < start_utc",
     "known_signal": "known IS NULL",
     "canonical_unit": "value_num IS NOT NULL AND unit_ucum IS DISTINCT FROM unit",
-    "plausible_value": "value_num < low OR value_num > high",
+    "possible_value": "value_num < low OR value_num > high",
     "local_day": "local_date IS NULL",
 }
 
@@ -142,7 +142,7 @@ def _rows(estate: Estate, stream: str, batch_ids: Sequence[str]) -> pa.Table:
 
 def _vocabulary() -> pa.Table:
     signals = list(SIGNALS.values())
-    bounds = [signal.plausible or (None, None) for signal in signals]
+    bounds = [signal.possible or (None, None) for signal in signals]
     return pa.table(
         {
             "known": pa.array([signal.name for signal in signals], pa.string()),

@@ -22,7 +22,7 @@ from shelflife.errors import CommitConflict
 from shelflife.keys.tree import KeyKind
 from shelflife.lake import record
 from shelflife.lake.batches import open_batch
-from shelflife.lake.catalog import DataFile, ensure_partition, files_by_id, make_live, prepared_path, register_pending, replace
+from shelflife.lake.catalog import DataFile, PartitionName, ensure_partitions, files_by_id, make_live, prepared_path, register_pending, replace
 from shelflife.lake.collect import collect
 from shelflife.lake.disclosure import suppress
 from shelflife.lake.inputs import read_inputs
@@ -205,15 +205,8 @@ def _write(
     if rows.num_rows == 0:
         return _Made(unit, 0)
     with estate.database.commit() as tx:
-        home = ensure_partition(
-            estate,
-            tx,
-            zone=model.zone,
-            table_name=model.name,
-            retention_class=model.retention_class,
-            period=unit.period,
-            keyed=False,
-        )
+        name = PartitionName(model.name, unit.period, model.retention_class)
+        [home] = ensure_partitions(estate, tx, model.zone, [name], keyed=False)
         number = estate.trees[model.zone].insert(tx, KeyKind.FILE, 1)[0]
         file = register_pending(
             tx, home=home, batch_id=batch.batch_id, bucket=unit.bucket, key_number=number, now=now

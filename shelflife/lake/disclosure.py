@@ -48,7 +48,9 @@ def suppress(table: pa.Table, disclosure: Disclosure, minimum: int) -> pa.Table:
     return table
 
 
-def suppressed_cells(counts: Mapping[Cell, int], minimum: int, already: frozenset[Cell] = frozenset()) -> set[Cell]:
+def suppressed_cells(
+    counts: Mapping[Cell, int], minimum: int, already: frozenset[Cell] = frozenset()
+) -> set[Cell]:
     """Return the cells of one block that must not be published.
 
     Args:
@@ -87,7 +89,9 @@ def _hidden(
     rows: set[int] = set(already)
     for block in blocks.values():
         # A cell that nobody stands behind has no value to hide, unless the whole cell is hidden already.
-        counts = {cell: people[place] or 0 for cell, place in block.items() if people[place] or place in already}
+        counts = {
+            cell: people[place] or 0 for cell, place in block.items() if people[place] or place in already
+        }
         known = frozenset(cell for cell, place in block.items() if place in already)
         rows |= {block[cell] for cell in suppressed_cells(counts, minimum, known)}
     return frozenset(rows)

@@ -160,6 +160,8 @@ def _land_batch(
         for index, entry in enumerate(entries):
             if entry.outcome.state == "landed":
                 _read(loader, entry, index, profiles)
+        if not any(entry.outcome.state == "landed" for entry in entries):
+            return entries
         with _disk_errors():
             loader.flush()
         reached("land.before_commit")

@@ -19,12 +19,19 @@ from shelflife.lake import sorting
 from shelflife.lake.catalog import (
     DataFile,
     Partition,
-    ensure_partition,
+    PartitionName,
+    ensure_partitions,
     files_of_partition,
     prepared_path,
     register_pending,
 )
-from shelflife.lake.unseal import block_context, partition_key, read_partition, schema_of
+from shelflife.lake.unseal import (
+    QUARANTINE,
+    block_context,
+    partition_keys_of,
+    read_partition,
+    schema_of,
+)
 from shelflife.seal.blocks import seal_blocks
 from shelflife.seal.files import write_sealed
 from shelflife.subjects.directory import Alias, Subject, ensure, tombstoned
@@ -41,6 +48,9 @@ if TYPE_CHECKING:
 
 RAW = "raw"
 DEFAULT_JURISDICTION = "default"
+
+Homes = dict[tuple[str, str], Partition]
+Keys = dict[tuple[str, int], bytes | None]
 
 
 @dataclass(frozen=True)
@@ -100,16 +110,69 @@ class Loader:
             return
         table, self._waiting, self._rows = pa.concat_tables(self._waiting), [], 0
         frame, names = sorting.with_people(table, self.accounts)
-        with self.estate.database.commit() as tx:
-            erased = tombstoned(self.estate, tx.conn, names)
-            people = ensure(self.estate, tx, [name for name in names if name not in erased], self.now)
-        self.subjects |= people
-        gone = {index for index, name in enumerate(names) if name in erased}
-        frame = sorting.with_fate(frame, gone, arrived=self.now.strftime("%Y-%m"))
+        owners, erased = self._people(names)
+        frame = sorting.with_fate(frame, erased, arrived=self.now.strftime("%Y-%m"))
+        homes = self._homes(frame)
+        keys = self._keys(homes, owners)
+        frame = _refuse_late(frame, homes, keys)
         self._count_refused(frame)
-        owners = [people.get(name) for name in names]
-        for group in sorting.grouped(frame):
-            self._seal_group(group, owners)
+        kept = frame.filter(pl.col("refusal").is_null())
+        fresh = sorting.without_duplicates(kept, self._existing(kept, homes, owners))
+        self._count(kept, fresh)
+        self._write(fresh, homes, owners, keys)
+
+    def _people(self, names: Sequence[Alias]) -> tuple[list[Subject | None], set[int]]:
+        """Return the subject of each alias, and which aliases belong to erased people."""
+        with self.estate.database.commit() as tx:
+            buried = tombstoned(self.estate, tx.conn, names)
+            people = ensure(self.estate, tx, [name for name in names if name not in buried], self.now)
+        self.subjects |= people
+        return [people.get(name) for name in names], {i for i, name in enumerate(names) if name in buried}
+
+    def _homes(self, frame: pl.DataFrame) -> Homes:
+        """Return the partition of every table and period that has rows to keep."""
+        kept = frame.filter(pl.col("refusal").is_null())
+        wanted = kept.select("table_name", "period", "stream").unique().sort("table_name", "period")
+        names = [
+            PartitionName(
+                table_name, period, f"{stream if table_name == stream else 'quarantine'}/{DEFAULT_JURISDICTION}", stream
+            )
+            for table_name, period, stream in wanted.iter_rows()
+        ]
+        with self.estate.database.commit() as tx:
+            made = ensure_partitions(self.estate, tx, RAW, names, keyed=True)
+        homes = {(home.table_name, home.period): home for home in made}
+        for home in homes.values():
+            self.seen.setdefault(home.partition_id, home.version)
+        return homes
+
+    def _keys(self, homes: Homes, owners: Sequence[Subject | None]) -> Keys:
+        """Look up the keys of every person for every stream that has rows; None where one was destroyed."""
+        people = {owner.raw_pid: who for who, owner in enumerate(owners) if owner}
+        keys: Keys = {}
+        with self.estate.database.read() as conn:
+            for stream in sorted({home.stream or "" for home in homes.values()}):
+                found = self.estate.keyrings[RAW].keys(conn, list(people), stream)
+                keys |= {(stream, who): found.get(pid) for pid, who in people.items()}
+        return keys
+
+    def _existing(
+        self, kept: pl.DataFrame, homes: Homes, owners: Sequence[Subject | None]
+    ) -> pl.DataFrame | None:
+        """Return the landed rows of the same people in the same partitions, as far as duplicates need them."""
+        present = kept.select("table_name", "period", "who").unique()
+        found = []
+        with self.estate.database.read() as conn:
+            for (table_name, period), rows in present.group_by("table_name", "period"):
+                home = homes[str(table_name), str(period)]
+                files = files_of_partition(conn, home.partition_id, batch_id=self.batch.batch_id)
+                if files:
+                    people = {owner.raw_pid: who for who in rows["who"] if (owner := owners[who])}
+                    landed = read_partition(
+                        self.estate, conn, home, files, people=set(people), columns=sorting.IDENTITY
+                    )
+                    found.append(_with_who(landed, people, home.table_name))
+        return pl.concat(found) if found else None
 
     def _count_refused(self, frame: pl.DataFrame) -> None:
         refused = frame.filter(pl.col("refusal").is_not_null()).group_by("file", "refusal").len()
@@ -117,115 +180,66 @@ class Loader:
             self.outcomes[index].refused += rows
             self.outcomes[index].reasons[reason] += rows
 
-    def _seal_group(self, group: sorting.Group, owners: Sequence[Subject | None]) -> None:
-        home = self._home(group)
-        if home.state != "open":
-            self._refuse(group.rows, "expired")
-            return
-        with self.estate.database.read() as conn:
-            rows = self._unforgotten(conn, home, group.rows, owners)
-            fresh = sorting.without_duplicates(rows, self._existing(conn, home, rows, owners))
-        self._count_duplicates(rows, fresh)
-        if fresh.is_empty():
-            return
-        self._count_kept(group, fresh)
-        self._write(home, fresh, owners)
-
-    def _home(self, group: sorting.Group) -> Partition:
-        quarantined = group.table_name != group.stream
-        retention_class = f"{'quarantine' if quarantined else group.stream}/{DEFAULT_JURISDICTION}"
-        with self.estate.database.commit() as tx:
-            home = ensure_partition(
-                self.estate,
-                tx,
-                zone=RAW,
-                table_name=group.table_name,
-                retention_class=retention_class,
-                period=group.period,
-                stream=group.stream,
-                keyed=True,
-            )
-        self.seen.setdefault(home.partition_id, home.version)
-        return home
-
-    def _refuse(self, rows: pl.DataFrame, reason: str) -> None:
-        for index, count in enumerate(sorting.counts_by_file(rows, len(self.outcomes))):
-            if count:
-                self.outcomes[index].refused += count
-                self.outcomes[index].reasons[reason] += count
-
-    def _unforgotten(
-        self, conn: sa.Connection, home: Partition, rows: pl.DataFrame, owners: Sequence[Subject | None]
-    ) -> pl.DataFrame:
-        """Refuse rows of people whose key for this stream was destroyed: a forgotten stream stays forgotten."""
-        present = {who: owner.raw_pid for who in rows["who"].unique() if (owner := owners[who])}
-        keys = self.estate.keyrings[RAW].keys(conn, sorted(present.values()), home.stream or "")
-        forgotten = [who for who, pid in present.items() if keys.get(pid) is None]
-        if not forgotten:
-            return rows
-        self._refuse(rows.filter(pl.col("who").is_in(forgotten)), "erased")
-        return rows.filter(~pl.col("who").is_in(forgotten))
-
-    def _existing(
-        self, conn: sa.Connection, home: Partition, rows: pl.DataFrame, owners: Sequence[Subject | None]
-    ) -> pl.DataFrame | None:
-        files = files_of_partition(conn, home.partition_id, batch_id=self.batch.batch_id)
-        if not files or rows.is_empty():
-            return None
-        index_of = {owner.raw_pid: who for who in rows["who"].unique() if (owner := owners[who])}
-        landed = read_partition(
-            self.estate, conn, home, files, people=set(index_of), columns=sorting.IDENTITY
-        )
-        frame = pl.DataFrame(pl.from_arrow(landed))
-        index = pl.DataFrame(
-            {"pid": list(index_of), "who": list(index_of.values())}, schema={"pid": pl.Binary, "who": pl.Int32}
-        )
-        return frame.join(index, on="pid", how="inner")
-
-    def _count_duplicates(self, rows: pl.DataFrame, fresh: pl.DataFrame) -> None:
+    def _count(self, kept: pl.DataFrame, fresh: pl.DataFrame) -> None:
         files = len(self.outcomes)
-        before, after = sorting.counts_by_file(rows, files), sorting.counts_by_file(fresh, files)
-        for outcome, had, kept in zip(self.outcomes, before, after, strict=True):
-            outcome.duplicates += had - kept
-
-    def _count_kept(self, group: sorting.Group, fresh: pl.DataFrame) -> None:
-        if group.table_name == group.stream:
-            self.touched.add((group.stream, group.period))
-            for index, count in enumerate(sorting.counts_by_file(fresh, len(self.outcomes))):
-                self.outcomes[index].landed += count
-            return
-        for index, reason, count in fresh.group_by("file", "problem").len().iter_rows():
-            self.outcomes[index].quarantined += count
+        before, after = sorting.counts_by_file(kept, files), sorting.counts_by_file(fresh, files)
+        sound = sorting.counts_by_file(fresh.filter(pl.col("problem").is_null()), files)
+        for index, outcome in enumerate(self.outcomes):
+            outcome.duplicates += before[index] - after[index]
+            outcome.landed += sound[index]
+            outcome.quarantined += after[index] - sound[index]
+        bad = fresh.filter(pl.col("problem").is_not_null())
+        for index, reason, count in bad.group_by("file", "problem").len().iter_rows():
             self.outcomes[index].reasons[reason] += count
             self.quarantined[index, reason] += count
 
-    def _write(self, home: Partition, fresh: pl.DataFrame, owners: Sequence[Subject | None]) -> None:
+    def _write(
+        self, fresh: pl.DataFrame, homes: Homes, owners: Sequence[Subject | None], keys: Keys
+    ) -> None:
+        """Seal and write one pending file for each partition that has fresh rows."""
+        rows, groups = sorting.in_sealing_order(fresh)
+        schema = schema_of(QUARANTINE)
+        table = rows.select(schema.names).to_arrow().cast(schema)
+        own = [homes[group.table_name, group.period] for group in groups]
         with self.estate.database.commit() as tx:
-            file = register_pending(
-                tx, home=home, batch_id=self.batch.batch_id, bucket=0, key_number=None, now=self.now
-            )
-        who = fresh["who"].to_numpy()
-        bounds = np.flatnonzero(np.r_[True, who[1:] != who[:-1], True]).astype(np.int64)
-        people = [owner.raw_pid for start in bounds[:-1] if (owner := owners[int(who[start])])]
+            files = [
+                register_pending(
+                    tx, home=home, batch_id=self.batch.batch_id, bucket=0, key_number=None, now=self.now
+                )
+                for home in own
+            ]
         with self.estate.database.read() as conn:
-            key = partition_key(self.estate, conn, home)
-            keys = self.estate.keyrings[RAW].keys(conn, people, home.stream or "")
-        schema = schema_of(home.table_name)
-        sealed = seal_blocks(
-            fresh.select(schema.names).to_arrow().cast(schema),
-            bounds,
-            [_present(keys.get(pid)) for pid in people],
-            people,
-            partition_key=key,
-            context=block_context(home, file.file_id),
-        )
-        written = write_sealed(prepared_path(self.estate, file), sealed)
-        reached("land.file_written")
-        self.sealed.append(
-            Sealed(file, home, len(people), len(fresh), written.bytes, written.sha256)
-        )
+            partition_keys = partition_keys_of(self.estate, conn, own)
+        for group, home, file, partition_key in zip(groups, own, files, partition_keys, strict=True):
+            people = [owner.raw_pid for who in group.who if (owner := owners[who])]
+            sealed = seal_blocks(
+                table.slice(group.start, group.stop - group.start).select(schema_of(home.table_name).names),
+                group.bounds,
+                [key for who in group.who if (key := keys[home.stream or "", who])],
+                people,
+                partition_key=partition_key,
+                context=block_context(home, file.file_id),
+            )
+            written = write_sealed(prepared_path(self.estate, file), sealed)
+            reached("land.file_written")
+            samples = group.stop - group.start
+            self.sealed.append(Sealed(file, home, len(people), samples, written.bytes, written.sha256))
+            if home.table_name == home.stream:
+                self.touched.add((home.stream, home.period))
 
 
-def _present(key: bytes | None) -> bytes:
-    assert key is not None  # noqa: S101  `_unforgotten` took out everyone without a key
-    return key
+def _refuse_late(frame: pl.DataFrame, homes: Homes, keys: Keys) -> pl.DataFrame:
+    """Refuse rows for partitions that expired and for streams that their person had forgotten."""
+    closed = [place for place, home in homes.items() if home.state != "open"]
+    expired = pl.DataFrame(closed, schema={"table_name": pl.String, "period": pl.String}, orient="row")
+    gone = [place for place, key in keys.items() if key is None]
+    forgotten = pl.DataFrame(gone, schema={"stream": pl.String, "who": pl.Int32}, orient="row")
+    return sorting.with_refusals(sorting.with_refusals(frame, expired, "expired"), forgotten, "erased")
+
+
+def _with_who(landed: pa.Table, people: dict[bytes, int], table_name: str) -> pl.DataFrame:
+    index = pl.DataFrame(
+        {"pid": list(people), "who": list(people.values())}, schema={"pid": pl.Binary, "who": pl.Int32}
+    )
+    frame = pl.DataFrame(pl.from_arrow(landed)).join(index, on="pid", how="inner").drop("pid")
+    return frame.with_columns(table_name=pl.lit(table_name))

@@ -5,14 +5,14 @@ A header that leaves one of these open is refused: a table with no owner, class 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping  # noqa: TC003  pydantic reads it at run time
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from shelflife.errors import ConfigurationError
 from shelflife.policy.located_yaml import parse_located
-from shelflife.policy.retention import Function, Name, RetentionClass
+from shelflife.policy.retention import Function, Name, RetentionClass  # noqa: TC001  pydantic reads them at run time
 from shelflife.signals.vocabulary import PARTITION_GRAIN, STREAMS
 
 ATTRIBUTES = "attributes"
@@ -100,8 +100,14 @@ class ModelHeader(_Strict):
     def _common(self) -> list[tuple[bool, str]]:
         return [
             (not set(self.keys) <= set(self.columns), "a key is not among the columns"),
-            (any(self.columns[key].sensitivity != "ordinary" for key in self.keys if key in self.columns), "a key must be ordinary"),
-            (self.erasure == "keep" and self.erasure_reason is None, "erasure `keep` needs an erasure_reason"),
+            (
+                any(self.columns[key].sensitivity != "ordinary" for key in self.keys if key in self.columns),
+                "a key must be ordinary",
+            ),
+            (
+                self.erasure == "keep" and self.erasure_reason is None,
+                "erasure `keep` needs an erasure_reason",
+            ),
             (PID in self.columns and self.erasure == "keep", "a table about people cannot keep the erased"),
         ]
 
@@ -111,18 +117,30 @@ class ModelHeader(_Strict):
             return [
                 (not set(self.reads) <= set(STREAMS), "a derived model reads streams only"),
                 (PID not in self.keys, f"a derived model has {PID} among its keys"),
-                (self.period != ("month" if "month" in grains else "day"), "the period must be the streams' coarsest"),
+                (
+                    self.period != ("month" if "month" in grains else "day"),
+                    "the period must be the streams' coarsest",
+                ),
                 (self.disclosure is not None, "disclosure is for analytics models"),
             ]
         published = self.disclosure
         named = set() if published is None else _named(published)
         return [
-            (bool(set(self.reads) & set(STREAMS)), "an analytics model reads models and attributes, never streams"),
+            (
+                bool(set(self.reads) & set(STREAMS)),
+                "an analytics model reads models and attributes, never streams",
+            ),
             (PID in self.columns, f"an analytics model has no {PID}"),
             (published is None, "an analytics model needs a disclosure rule"),
             (not named <= set(self.columns), "the disclosure rule names a column that is not there"),
-            (published is not None and set(published.dimensions) != set(self.keys), "keys must be the disclosure's within and cells"),
-            (published is not None and bool(_unguarded(self, published)), "every value that is not ordinary must be in the disclosure's measures"),
+            (
+                published is not None and set(published.dimensions) != set(self.keys),
+                "keys must be the disclosure's within and cells",
+            ),
+            (
+                published is not None and bool(_unguarded(self, published)),
+                "every value that is not ordinary must be in the disclosure's measures",
+            ),
         ]
 
 
@@ -148,7 +166,8 @@ def split_model(text: str, *, name: str) -> tuple[ModelHeader, str]:
     """
     if not text.startswith(_OPENING) or _CLOSING not in text:
         raise ConfigurationError(
-            f"{name}:1: the model has no header.", remedy="Start the file with a `/* model` comment; see sql/derived."
+            f"{name}:1: the model has no header.",
+            remedy="Start the file with a `/* model` comment; see sql/derived.",
         )
     header, _, sql = text[len(_OPENING) :].partition(_CLOSING)
     return parse_located(header, name=name, model=ModelHeader, line_offset=1), sql.strip()

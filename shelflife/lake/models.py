@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 STREAM_SCHEMA: pa.Schema = pa.schema([pa.field(PID, pa.binary()), *SAMPLE_SCHEMA])
 """Columns of a stream as a model sees it."""
 
-ATTRIBUTES_SCHEMA: pa.Schema = pa.schema([(PID, pa.binary()), ("age_band", pa.string()), ("sex", pa.string())])
+ATTRIBUTES_SCHEMA: pa.Schema = pa.schema(
+    [(PID, pa.binary()), ("age_band", pa.string()), ("sex", pa.string())]
+)
 """Columns of `attributes`: what cohorts may know about a person."""
 
 
@@ -90,7 +92,7 @@ def load_models(folder: Path) -> Mapping[str, Model]:
     if not files:
         raise ConfigurationError("There are no SQL models.", remedy="Check the setting `models`.")
     parsed = [_parse(file) for file in files]
-    inputs = {name: STREAM_SCHEMA for name in STREAMS} | {ATTRIBUTES: ATTRIBUTES_SCHEMA}
+    inputs = dict.fromkeys(STREAMS, STREAM_SCHEMA) | {ATTRIBUTES: ATTRIBUTES_SCHEMA}
     models: dict[str, Model] = {}
     for file, header, sql, digest in parsed:
         model = _load(f"{file.parent.name}/{file.name}", header, sql, digest, inputs)
@@ -106,7 +108,9 @@ def output_schema(model: Model, models: Mapping[str, Model]) -> pa.Schema:
 
 def columns_read(model: Model) -> frozenset[str]:
     """Return the names of all columns that a model's SELECT mentions; what it reads is among them."""
-    return frozenset(column.name for column in sqlglot.parse_one(model.sql, dialect="duckdb").find_all(exp.Column))
+    return frozenset(
+        column.name for column in sqlglot.parse_one(model.sql, dialect="duckdb").find_all(exp.Column)
+    )
 
 
 def run_model(model: Model, inputs: Mapping[str, pa.Table | ds.Dataset]) -> pa.Table:
@@ -133,7 +137,8 @@ def run_model(model: Model, inputs: Mapping[str, pa.Table | ds.Dataset]) -> pa.T
         except duckdb.Error as error:
             # DuckDB's text can quote a value, so only the kind of error is passed on.
             raise ConfigurationError(
-                f"The model {model.name} failed: {type(error).__name__}.", remedy="Run it on synthetic data to see why."
+                f"The model {model.name} failed: {type(error).__name__}.",
+                remedy="Run it on synthetic data to see why.",
             ) from None
     return result.cast(model.schema).sort_by([(key, "ascending") for key in model.keys])
 
@@ -197,7 +202,9 @@ def _load(name: str, header: ModelHeader, sql: str, digest: bytes, inputs: Mappi
     _check_select(name, header, sql)
     schema = _schema(name, sql, {read: inputs[read] for read in header.reads})
     if schema.names != list(header.columns):
-        raise _wrong(name, f"the SELECT yields {', '.join(schema.names)}; the header names {', '.join(header.columns)}")
+        raise _wrong(
+            name, f"the SELECT yields {', '.join(schema.names)}; the header names {', '.join(header.columns)}"
+        )
     dates = [key for key in header.keys if pa.types.is_date(schema.field(key).type)]
     if len(dates) != 1:
         raise _wrong(name, "exactly one of the keys must be a date")
@@ -237,7 +244,9 @@ def _check_select(name: str, header: ModelHeader, sql: str) -> None:
 
 def _sources(select: exp.Select) -> set[str]:
     clauses = [select.args.get("from_"), *select.args.get("joins", [])]
-    return {clause.this.name for clause in clauses if clause is not None and isinstance(clause.this, exp.Table)}
+    return {
+        clause.this.name for clause in clauses if clause is not None and isinstance(clause.this, exp.Table)
+    }
 
 
 def _schema(name: str, sql: str, inputs: Mapping[str, pa.Schema]) -> pa.Schema:

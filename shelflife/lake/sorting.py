@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from shelflife.lake.unseal import QUARANTINE, UNCLASSIFIED
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 # What makes two rows the same observation: DESIGN's sample identity, without the row's place in its file.
 IDENTITY = (
@@ -40,12 +42,21 @@ _STREAM_OF = {name: signal.stream for name, signal in SIGNALS.items()}
 
 @dataclass(frozen=True)
 class Group:
-    """The rows of one raw table and one period."""
+    """A run of rows that belong into one file: one raw table, one period, people in runs of their own.
+
+    Attributes:
+        start: the first row.
+        stop: the row after the last.
+        bounds: where each person's rows start, relative to `start`, and the number of rows at the end.
+        who: the person of each run.
+    """
 
     table_name: str
-    stream: str
     period: str
-    rows: pl.DataFrame = field(repr=False)
+    start: int
+    stop: int
+    bounds: NDArray[np.int64] = field(repr=False)
+    who: list[int] = field(repr=False)
 
 
 def with_people(table: pa.Table, accounts: Sequence[str | None]) -> tuple[pl.DataFrame, list[Alias]]:
@@ -103,32 +114,52 @@ def with_fate(frame: pl.DataFrame, erased: Collection[int], *, arrived: str) -> 
     )
 
 
-def grouped(frame: pl.DataFrame) -> list[Group]:
-    """Split the rows that are kept by table and period; within a group they are in sealing order."""
-    kept = frame.filter(pl.col("refusal").is_null()).sort(
-        "table_name", "period", "who", "signal", "start_utc", "end_utc", nulls_last=True, maintain_order=True
-    )
-    return [
-        Group(str(table_name), str(rows["stream"][0]), str(period), rows)
-        for (table_name, period), rows in kept.group_by("table_name", "period", maintain_order=True)
-    ]
+def with_refusals(frame: pl.DataFrame, where: pl.DataFrame, reason: str) -> pl.DataFrame:
+    """Refuse every row that agrees with a row of `where` in all of its columns, unless it is refused already."""
+    if where.is_empty():
+        return frame
+    marked = where.unique().with_columns(_late=pl.lit(reason))
+    frame = frame.join(marked, on=where.columns, how="left", maintain_order="left")
+    return frame.with_columns(refusal=pl.coalesce("refusal", "_late")).drop("_late")
 
 
 def without_duplicates(rows: pl.DataFrame, existing: pl.DataFrame | None) -> pl.DataFrame:
-    """Drop rows that repeat an earlier one of the same person, here or in what is landed already.
+    """Drop rows that repeat an earlier one of the same person and table, here or in what is landed already.
 
     Args:
-        rows: one group's rows.
-        existing: the identity columns and `who` of landed rows of the same people, if there are any.
+        rows: rows to keep, in the order in which a first sight counts.
+        existing: `who`, `table_name` and the identity columns of landed rows of the same people, if there are any.
     """
-    same = ["who", *IDENTITY]
+    same = ["who", "table_name", *IDENTITY]
     fresh = rows.unique(subset=same, keep="first", maintain_order=True)
     if existing is None or existing.is_empty():
         return fresh
     return fresh.join(existing.select(same), on=same, how="anti", nulls_equal=True, maintain_order="left")
 
 
+def in_sealing_order(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Group]]:
+    """Sort rows by table, period, person, signal and time, and say which run of them goes into which file."""
+    order = ("table_name", "period", "who", "signal", "start_utc", "end_utc")
+    rows = rows.sort(*order, nulls_last=True, maintain_order=True)
+    files = _run_starts(rows.select(pl.struct("table_name", "period").rle_id()).to_series().to_numpy())
+    who = rows["who"].to_numpy()
+    groups = []
+    for start, stop in zip(files[:-1], files[1:], strict=True):
+        bounds = _run_starts(who[start:stop])
+        owners = [int(who[start + place]) for place in bounds[:-1]]
+        table_name, period = rows["table_name"][int(start)], rows["period"][int(start)]
+        groups.append(Group(table_name, period, int(start), int(stop), bounds, owners))
+    return rows, groups
+
+
 def counts_by_file(frame: pl.DataFrame, files: int) -> list[int]:
     """Return how many rows of a frame came from each file."""
     counted: Mapping[int, int] = dict(frame.group_by("file").len().iter_rows())
     return [counted.get(index, 0) for index in range(files)]
+
+
+def _run_starts(values: NDArray[np.generic]) -> NDArray[np.int64]:
+    """Return where each run of equal neighbours starts, and the length of it all."""
+    if not len(values):
+        return np.zeros(1, dtype=np.int64)
+    return np.flatnonzero(np.r_[True, values[1:] != values[:-1], True]).astype(np.int64)

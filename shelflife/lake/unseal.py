@@ -48,16 +48,17 @@ def block_context(home: Partition, file_id: str) -> BlockContext:
     )
 
 
-def partition_key(estate: Estate, conn: sa.Connection, home: Partition) -> bytes:
-    """Return a partition's key.
+def partition_keys_of(estate: Estate, conn: sa.Connection, homes: Sequence[Partition]) -> list[bytes]:
+    """Return the keys of raw partitions, in their order.
 
     Raises:
-        KeyDestroyed: the partition expired and its key is gone.
+        KeyDestroyed: one of the partitions expired and its key is gone.
     """
-    key = None if home.key_number is None else estate.trees[home.zone].lookup(conn, [home.key_number])[0]
-    if key is None:
+    numbers = [home.key_number for home in homes if home.key_number is not None]
+    keys = [key for key in estate.trees["raw"].lookup(conn, numbers) if key is not None]
+    if len(keys) != len(homes):
         raise KeyDestroyed("A partition's key was destroyed.", remedy="The partition expired; do not read it.")
-    return key
+    return keys
 
 
 def read_partition(
@@ -86,7 +87,7 @@ def read_partition(
         SealBroken: a file or a row was altered.
         KeyDestroyed: the partition's key is gone.
     """
-    key = partition_key(estate, conn, home)
+    [key] = partition_keys_of(estate, conn, [home])
     parts = [_read_file(estate, conn, home, file, key, people, columns) for file in files]
     return pa.concat_tables([_empty(home, columns), *parts])
 

@@ -211,8 +211,8 @@ def _refuse_unresolved(query: exp.Query) -> None:
         if alias.args.get("columns"):
             refuse("an alias that renames columns", "Rename columns in the SELECT list.")
     names = query.named_selects
-    if len(set(names)) != len(names) or not all(names):
-        refuse("two output columns of one name", "Give every output column a name of its own.")
+    if not names or len(set(names)) != len(names) or not all(names):
+        refuse("no output column, or two of one name", "Give every output column a name of its own.")
 
 
 def refuse(what: str, remedy: str = "Rewrite it as a plain SELECT over tables.") -> NoReturn:

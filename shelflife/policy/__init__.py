@@ -1,0 +1,1 @@
+"""Retention policies: typed, versioned YAML, with a JSON Schema for editors."""

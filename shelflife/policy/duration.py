@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
 
-PATTERN = r"^P(?=\d)(?:(\d{1,3})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?$"
+PATTERN = r"^P(?=[0-9])(?:([0-9]{1,3})Y)?(?:([0-9]{1,4})M)?(?:([0-9]{1,4})W)?(?:([0-9]{1,5})D)?$"
 _DAYS_A_YEAR = 365.2425
 _DAYS_A_MONTH = _DAYS_A_YEAR / 12
 
@@ -43,7 +43,9 @@ class Duration:
         """
         found = re.fullmatch(PATTERN, text)
         if found is None:
-            raise ValueError("must be an ISO 8601 duration in years, months, weeks and days, such as P3Y or P30D")
+            raise ValueError(
+                "must be an ISO 8601 duration in years, months, weeks and days, such as P3Y or P30D"
+            )
         years, months, weeks, days = (int(part or 0) for part in found.groups())
         duration = cls(months=12 * years + months, days=7 * weeks + days)
         if duration == cls():

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[str | int, ...]
 
-_STRING = "tag:yaml.org,2002:str"
+_PREFIX = "tag:yaml.org,2002:"
+_STRING = _PREFIX + "str"
+_SCALARS = frozenset({"str", "int", "float", "bool", "null"})
 
 
 def parse_located(text: str, *, name: str, model: type[Model], line_offset: int = 0) -> Model:
@@ -80,7 +82,15 @@ class _Reader:
             return self._mapping(node, place)
         if isinstance(node, yaml.SequenceNode):
             return [self._value(child, (*place, number)) for number, child in enumerate(node.value)]
-        return _scalar(node)
+        return self._scalar(node)
+
+    def _scalar(self, node: yaml.Node) -> object:
+        """Return a scalar's plain value; dates stay text, so that a model decides what they are."""
+        if node.tag == _PREFIX + "timestamp":
+            return node.value
+        if node.tag.removeprefix(_PREFIX) not in _SCALARS:
+            raise self._wrong(node.start_mark.line + 1, "YAML tags are not allowed here")
+        return yaml.SafeLoader("").construct_object(node)
 
     def _mapping(self, node: yaml.MappingNode, place: Place) -> Mapping[str, object]:
         values: dict[str, object] = {}
@@ -98,13 +108,6 @@ class _Reader:
         return ConfigurationError(
             f"{self._name}:{line + self._offset}: {what}.", remedy="Correct the line named."
         )
-
-
-def _scalar(node: yaml.Node) -> object:
-    """Return a scalar's plain value; dates stay text, so that a model decides what they are."""
-    if node.tag.endswith(":timestamp"):
-        return node.value
-    return yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]
 
 
 def _where(place: Place) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from shelflife.errors import ConfigurationError
-from shelflife.policy.duration import Duration
+from shelflife.policy.duration import Duration  # noqa: TC001  pydantic reads it at run time
 
 ANY = "any"
 UNKNOWN = "unknown"
@@ -61,13 +61,17 @@ class RetentionPolicy(BaseModel):
     owner: Function = Field(description="The function that answers for the policy, never a person.")
     deputy: Function = Field(description="The function that answers when the owner cannot.")
     reason: Text = Field(description="Why this version exists.")
-    rules: list[RetentionRule] = Field(min_length=1, description="At least one rule: an empty policy is refused.")
+    rules: list[RetentionRule] = Field(
+        min_length=1, description="At least one rule: an empty policy is refused."
+    )
 
     @model_validator(mode="after")
     def _each_case_has_one_rule(self) -> Self:
         for (first, one), (second, other) in itertools.combinations(enumerate(self.rules), 2):
             if one.retention_class == other.retention_class and one.keep != other.keep:
-                raise ValueError(f"rules {first} and {second} keep one retention class for two lengths of time")
+                raise ValueError(
+                    f"rules {first} and {second} keep one retention class for two lengths of time"
+                )
             if _specificity(one) == _specificity(other) and _overlap(one, other):
                 raise ValueError(f"rules {first} and {second} overlap and neither is more specific")
         return self
@@ -100,7 +104,9 @@ def rule_for(policy: RetentionPolicy, stream_or_table: str, jurisdiction: str, p
     return best
 
 
-def retention_class_for(policy: RetentionPolicy, stream_or_table: str, jurisdiction: str, purpose: str) -> str:
+def retention_class_for(
+    policy: RetentionPolicy, stream_or_table: str, jurisdiction: str, purpose: str
+) -> str:
     """Return the retention class of data; see `rule_for`."""
     return rule_for(policy, stream_or_table, jurisdiction, purpose).retention_class
 

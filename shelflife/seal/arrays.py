@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 Ints: TypeAlias = "npt.NDArray[np.int64]"
 Bools: TypeAlias = "npt.NDArray[np.bool_]"
 Bytes: TypeAlias = "npt.NDArray[np.uint8]"
-Floats: TypeAlias = "npt.NDArray[np.floating[npt.NBitBase]]"
+Floats: TypeAlias = "npt.NDArray[np.floating[Any]]"
+Numbers: TypeAlias = "npt.NDArray[Any]"
 
 TEXT = "text"
 INTEGER = "integer"
@@ -51,11 +52,9 @@ def one_array(column: pa.ChunkedArray) -> pa.Array:
     Raises:
         ConfigurationError: when the column's text is larger than an Arrow array can address (2 GiB).
     """
-    array = column.combine_chunks()
+    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
-        if array.num_chunks > 1:
-            raise ConfigurationError("A column holds more than 2 GiB of text.", remedy="Seal fewer rows at once.")
-        array = array.chunk(0) if array.num_chunks else pa.array([], array.type)
+        raise ConfigurationError("A column holds more than 2 GiB of text.", remedy="Seal fewer rows at once.")
     if pa.types.is_dictionary(array.type):
         text = family(array.type) == TEXT
         return array if text and array.dictionary.null_count == 0 else array.dictionary_decode()
@@ -67,7 +66,7 @@ def dense(array: pa.Array) -> pa.Array:
     return array.drop_null() if array.null_count else array
 
 
-def numbers(array: pa.Array) -> npt.NDArray[np.generic]:
+def numbers(array: pa.Array) -> Numbers:
     """Return the values of an array without nulls in their own machine type, without copying where possible."""
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.uint8())
@@ -92,7 +91,7 @@ def validity(array: pa.Array) -> Bools:
     return np.asarray(array.is_valid().to_numpy(zero_copy_only=False))
 
 
-def from_numbers(values: npt.NDArray[np.generic], valid: Bools | None, kind: pa.DataType) -> pa.Array:
+def from_numbers(values: Numbers, valid: Bools | None, kind: pa.DataType) -> pa.Array:
     """Return an Arrow array of `kind` from values without nulls and, when there are any, a mask of the nulls."""
     machine = values.astype(_machine_type(kind), copy=False)
     if valid is not None:
@@ -139,7 +138,7 @@ def starts_of(counts: Ints) -> Ints:
     return bounds
 
 
-def joined(pieces: Sequence[bytes | memoryview], kind: str) -> npt.NDArray[np.generic]:
+def joined(pieces: Sequence[bytes | memoryview], kind: str) -> Numbers:
     """Return pieces of bytes, end to end, as an array of this machine type."""
     return np.frombuffer(b"".join(pieces), kind)
 

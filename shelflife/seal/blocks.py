@@ -132,7 +132,9 @@ def open_blocks(
     """
     names = schema.names if columns is None else list(columns)
     if not set(names) <= set(schema.names):
-        raise ConfigurationError("A column to read is not in the schema.", remedy="Ask for columns that exist.")
+        raise ConfigurationError(
+            "A column to read is not in the schema.", remedy="Ask for columns that exist."
+        )
     plaintexts = _opened(rows, ordinals, keys, partition_key, file_context(context, schema))
     try:
         return decode_blocks(plaintexts, schema, names)
@@ -182,5 +184,7 @@ def _checked_bounds(
             remedy="Give one key and one id for each block, and bounds from 0 to the number of rows.",
         )
     if any(len(key) != KEY_BYTES for key in (partition_key, *keys)):
-        raise ConfigurationError("A key is not 32 bytes long.", remedy="Pass keys as the key tree returns them.")
+        raise ConfigurationError(
+            "A key is not 32 bytes long.", remedy="Pass keys as the key tree returns them."
+        )
     return edges

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shelflife.seal.arrays import Floats
 
 _BASE_BYTES = 8
+_INTEGER_KINDS = frozenset((Kind.CONSTANT, Kind.OFFSET, Kind.DELTA))
 
 
 class Cells(NamedTuple):
@@ -44,7 +45,9 @@ def decode_blocks(
     decoder = _Decoder(parsed, schema)
     positions = [schema.get_field_index(name) for name in columns]
     arrays = [decoder.array(position) for position in positions]
-    return pa.Table.from_arrays(arrays, schema=pa.schema([schema.field(at) for at in positions])), decoder.bounds
+    return pa.Table.from_arrays(
+        arrays, schema=pa.schema([schema.field(at) for at in positions])
+    ), decoder.bounds
 
 
 class _Decoder:
@@ -104,6 +107,8 @@ class _Decoder:
         for at in np.flatnonzero(mixed).tolist():
             rows = int(parsed.rows[at])
             size = (rows + 7) // 8
+            if len(segments[at]) < size:
+                raise ValueError("bitmap")
             bits = np.frombuffer(segments[at][:size], np.uint8)
             valid[self.bounds[at] : self.bounds[at + 1]] = np.unpackbits(bits, count=rows, bitorder="little")
             segments[at] = segments[at][size:]
@@ -111,59 +116,65 @@ class _Decoder:
         return Cells(entries, counts, segments, valid)
 
 
-def unpack(entries: list[Entry], counts: Ints, segments: list[memoryview], *, units: Sequence[int] = SCALES) -> Ints:
-    """Return the integers of all blocks, end to end. Blocks of another kind leave their places unset."""
-    forms = [(entry.kind, entry.low) for entry in entries]
-    groups = {form: [at for at, own in enumerate(forms) if own == form] for form in set(forms)}
-    return assemble(
-        {form: blocks for form, blocks in groups.items() if form[0] in (Kind.CONSTANT, Kind.OFFSET, Kind.DELTA)},
-        lambda form, blocks: _integers(
-            form,
-            [entries[at] for at in blocks],
-            counts[blocks],
-            [segments[at] for at in blocks],
-            units,
-        ),
-        counts,
-    )
-
-
-def assemble(groups, decode, counts: Ints) -> Ints:
-    if len(groups) == 1 and sum(map(len, groups.values())) == len(counts):
-        ((form, blocks),) = groups.items()
-        return decode(form, blocks)
-    out = np.zeros(int(counts.sum()), np.int64)
+def unpack(
+    entries: list[Entry], counts: Ints, segments: list[memoryview], *, units: Sequence[int] = SCALES
+) -> Ints:
+    """Return the integers of all blocks, end to end. Blocks of another kind leave their places at zero."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for at, entry in enumerate(entries):
+        groups.setdefault((entry.kind, entry.low), []).append(at)
+    values: Ints | None = None
     for form, blocks in groups.items():
+        if form[0] not in _INTEGER_KINDS:
+            continue
+        own = [entries[at] for at in blocks]
+        found = _integers(form, own, counts[blocks], [segments[at] for at in blocks], units)
+        if len(blocks) == len(counts):
+            return found
+        if values is None:
+            values = np.zeros(int(counts.sum()), np.int64)
         member = np.zeros(len(counts), bool)
         member[blocks] = True
-        out[np.repeat(member, counts)] = decode(form, blocks)
-    return out
+        values[np.repeat(member, counts)] = found
+    return np.zeros(int(counts.sum()), np.int64) if values is None else values
 
 
 def _integers(
-    form: tuple[int, int], entries: list[Entry], counts: Ints, segments: list[memoryview], units: Sequence[int]
+    form: tuple[int, int],
+    entries: list[Entry],
+    counts: Ints,
+    segments: list[memoryview],
+    units: Sequence[int],
 ) -> Ints:
     kind, width = form
     if kind == Kind.CONSTANT:
         if any(map(len, segments)):
             raise ValueError("segment")
-        constants = np.array([entry.constant for entry in entries], np.int64)
-        return np.repeat(constants, counts)
-    if [len(segment) for segment in segments] != (counts * width + _BASE_BYTES).tolist():
+        constants: Ints = np.array([entry.constant for entry in entries], np.int64)
+        repeated: Ints = np.repeat(constants, counts)
+        return repeated
+    if [len(segment) for segment in segments] != (counts * width + _BASE_BYTES).tolist() or not counts.all():
         raise ValueError("segment")
     base = joined([segment[:_BASE_BYTES] for segment in segments], "<i8").astype(np.int64)
     stored = from_planes([segment[_BASE_BYTES:] for segment in segments], counts, width)
-    values = stored.view(f"<{'i' if kind == Kind.DELTA else 'u'}{width}").astype(np.int64)
     unit = np.array([units[entry.high] for entry in entries], np.int64)
-    if (unit != 1).any():
-        values *= unit[0] if (unit == unit[0]).all() else np.repeat(unit, counts)
+    factor = unit[0] if (unit == unit[0]).all() else np.repeat(unit, counts)
+    narrow = stored.view(f"<{'i' if kind == Kind.DELTA else 'u'}{width}")
+    # Unsigned 64-bit distances wrap around, which is what undoes the wrapping of the encoder.
+    values = np.multiply(narrow, factor, dtype=np.int64, casting="unsafe")
     if kind == Kind.OFFSET:
         values += np.repeat(base, counts)
         return values
-    np.cumsum(values, out=values)
-    first = values[np.minimum(starts_of(counts)[:-1], max(0, len(values) - 1))] if len(values) else base
-    values += np.repeat(base - first, counts)
-    return values
+    return _summed(values, base, starts_of(counts)[:-1])
+
+
+def _summed(steps: Ints, base: Ints, starts: Ints) -> Ints:
+    """Return running sums that start anew, from `base`, at each of `starts`: one pass over all blocks."""
+    last = base + np.add.reduceat(steps, starts) - steps[starts]
+    steps[starts] = base
+    steps[starts[1:]] -= last[:-1]
+    np.cumsum(steps, out=steps)
+    return steps
 
 
 def from_planes(segments: list[memoryview], counts: Ints, width: int) -> npt.NDArray[np.uint8]:
@@ -186,9 +197,10 @@ def _floats(cells: Cells, kind: pa.DataType) -> Floats:
         return _raw(cells.segments, cells.counts, width).view(machine)
     whole = unpack(cells.entries, cells.counts, cells.segments, units=(1,) * len(SCALES))
     power = np.array([entry.high for entry in cells.entries], np.int64)
-    same = len(power) > 0 and not power.any()
-    divisor = 1.0 if same else np.repeat(10.0**power, cells.counts)
-    values = (whole.astype(np.float64) / divisor).astype(machine, copy=False)
+    numbers = whole.astype(np.float64)
+    if power.any():
+        numbers /= np.repeat(10.0**power, cells.counts)
+    values = numbers.astype(machine, copy=False)
     if raw.any():
         chosen = np.flatnonzero(raw).tolist()
         bits = _raw([cells.segments[at] for at in chosen], cells.counts[chosen], width)

@@ -65,8 +65,8 @@ def encode_blocks(samples: pa.Table, bounds: Ints) -> list[bytes]:
         ConfigurationError: when a column's type cannot be stored.
     """
     blocks = len(bounds) - 1
-    columns = [column for column in _columns(samples, bounds)] if blocks else []
-    carrying = [column.segments for column in columns if any(segment is not None for segment in column.segments)]
+    columns = list(_columns(samples, bounds)) if blocks else []
+    carrying = [column.segments for column in columns if column.segments.count(None) < blocks]
     rows = np.diff(bounds).tolist()
     segments = zip(*carrying, strict=True) if carrying else ((),) * blocks
     shapes = _shapes(columns, blocks)
@@ -114,6 +114,9 @@ def _column(
     array: pa.Array, kind: pa.DataType, bounds: Ints, earlier: Ints | None = None, values: Ints | None = None
 ) -> Column:
     rows = np.diff(bounds)
+    if array.null_count == len(array):
+        nothing = np.zeros(len(rows), np.int64)
+        return Column(nothing, nothing, [None] * len(rows), [])
     valid = validity(array) if array.null_count else None
     counts = rows if valid is None else np.diff(starts_of(valid.astype(np.int64))[bounds])
     live = np.flatnonzero(counts)

@@ -42,7 +42,7 @@ def denied(column: str, sensitivity: str) -> AccessDenied:
     )
 
 
-class FileKeys(pe.KmsClient):
+class FileKeys(pe.KmsClient):  # type: ignore[misc]
     """Wraps and unwraps the data keys of exactly one file, and only for some classes.
 
     Unwrapped keys are remembered by the instance, which lives no longer than the dataset that it serves.
@@ -108,5 +108,7 @@ class FileKeys(pe.KmsClient):
 def checked_file_key(file_key: bytes) -> bytes:
     """Return the key; ConfigurationError when it cannot seal a file."""
     if len(file_key) != KEY_BYTES:
-        raise ConfigurationError("A key is not 32 bytes long.", remedy="Pass keys as the key tree returns them.")
+        raise ConfigurationError(
+            "A key is not 32 bytes long.", remedy="Pass keys as the key tree returns them."
+        )
     return file_key

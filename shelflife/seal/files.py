@@ -16,6 +16,7 @@ from shelflife.errors import ConfigurationError, StorageError
 from shelflife.seal.blocks import SEALED_SCHEMA, broken
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
@@ -27,7 +28,7 @@ class WrittenFile:
     """What was written: size in bytes, SHA-256 of the bytes, rows."""
 
     bytes: int
-    sha256: bytes
+    sha256: builtins.bytes
     rows: int
 
 
@@ -97,7 +98,8 @@ def write_atomically(path: Path, write: Callable[[io.RawIOBase], None], rows: in
             raise
     except OSError as error:
         raise StorageError(
-            f"A data file cannot be written: {error.strerror}.", remedy="Check that the storage folder exists, is writable and has room."
+            f"A data file cannot be written: {error.strerror}.",
+            remedy="Check that the storage folder exists, is writable and has room.",
         ) from None
     return WrittenFile(sink.size, sink.hash.digest(), rows)
 
@@ -113,7 +115,8 @@ def stored(path: Path) -> Iterator[io.BufferedReader]:
         file = path.open("rb")
     except OSError:
         raise StorageError(
-            "A data file is missing or cannot be read.", remedy="Restore it from a copy, or check the permissions."
+            "A data file is missing or cannot be read.",
+            remedy="Restore it from a copy, or check the permissions.",
         ) from None
     with file:
         yield file

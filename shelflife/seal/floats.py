@@ -14,7 +14,7 @@ from shelflife.seal.integers import Packed, pack, planes, prefers_steps
 from shelflife.seal.layout import DECIMALS, Kind
 
 if TYPE_CHECKING:
-    from shelflife.seal.arrays import Floats, Ints
+    from shelflife.seal.arrays import Bools, Floats, Ints
 
 
 def pack_floats(values: Floats, counts: Ints) -> Packed:
@@ -60,7 +60,7 @@ def _as_decimals(values: Floats, counts: Ints) -> tuple[Ints, Ints]:
     return result, exponent
 
 
-def _merged(result: Ints, whole: Ints, exact: np.ndarray, counts: Ints) -> Ints:
+def _merged(result: Ints, whole: Ints, exact: Bools, counts: Ints) -> Ints:
     if not len(result):
         return whole
     return np.where(np.repeat(exact, counts), whole, result) if exact.any() else result

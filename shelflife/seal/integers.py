@@ -62,7 +62,7 @@ def planes(stored: npt.NDArray[np.generic], width: int) -> list[memoryview]:
     """Return the first bytes of all values, their second bytes, and so on (`width` of them)."""
     narrow = stored if stored.dtype.itemsize == width else stored.astype(f"<i{width}")
     table = narrow.view(np.uint8).reshape(-1, width)
-    return [memoryview(np.ascontiguousarray(table[:, plane])) for plane in range(width)]
+    return [np.ascontiguousarray(table[:, plane]).data for plane in range(width)]
 
 
 def _steps(values: Ints, starts: Ints) -> Ints:

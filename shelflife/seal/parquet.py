@@ -116,13 +116,15 @@ def open_encrypted(
     return EncryptedDataset(fragments, readable, closed)
 
 
-class EncryptedDataset(ds.FileSystemDataset):
+class EncryptedDataset(ds.FileSystemDataset):  # type: ignore[misc]
     """A dataset of encrypted files. Arrow's own methods raise this library's errors.
 
     DuckDB scans it without going through these methods; run such queries inside `broken_seals`.
     """
 
-    def __init__(self, fragments: list[ds.ParquetFileFragment], schema: pa.Schema, closed: Mapping[str, str]) -> None:
+    def __init__(
+        self, fragments: list[ds.ParquetFileFragment], schema: pa.Schema, closed: Mapping[str, str]
+    ) -> None:
         super().__init__(fragments, schema, ds.ParquetFileFormat(), pa_fs.LocalFileSystem())
         self.closed = dict(closed)
 

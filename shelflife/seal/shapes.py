@@ -134,9 +134,13 @@ def _entry(source: bytes, at: int, kind: pa.DataType, segment: int) -> tuple[Ent
 
 def _check(entry: Entry, kind: pa.DataType) -> None:
     group = family(kind)
-    wide = {Kind.OFFSET: (entry.low,), Kind.DELTA: (entry.low,), Kind.TEXT_PLAIN: (entry.low,)}
-    wide[Kind.TEXT_DICTIONARY] = (entry.low, entry.high)
-    if entry.kind not in _ALLOWED[group] or not _WIDTHS.issuperset(wide.get(Kind(entry.kind), ())):
+    wide: dict[int, tuple[int, ...]] = {
+        Kind.OFFSET: (entry.low,),
+        Kind.DELTA: (entry.low,),
+        Kind.TEXT_PLAIN: (entry.low,),
+        Kind.TEXT_DICTIONARY: (entry.low, entry.high),
+    }
+    if entry.kind not in _ALLOWED[group] or not _WIDTHS.issuperset(wide.get(entry.kind, ())):
         raise ValueError("kind")
     if group != TEXT and entry.high >= len(SCALES):
         raise ValueError("scale")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from shelflife.seal.arrays import Ints, from_text, starts_of
+from shelflife.seal.arrays import Ints, from_text
 from shelflife.seal.context import value_type
 from shelflife.seal.layout import Kind
 
@@ -38,7 +38,9 @@ def _single_constant(cells: Cells) -> bytes | None:
     if cells.valid is not None or not cells.entries:
         return None
     first = cells.entries[0]
-    same = all(entry is first or (entry.kind, entry.text) == (first.kind, first.text) for entry in cells.entries)
+    same = all(
+        entry is first or (entry.kind, entry.text) == (first.kind, first.text) for entry in cells.entries
+    )
     return first.text if same and first.kind == Kind.TEXT_CONSTANT else None
 
 

@@ -38,7 +38,9 @@ def seal_value(key: bytes, plaintext: bytes, context: Sequence[bytes | str]) -> 
         ConfigurationError: when the key is not 32 bytes long.
     """
     if len(key) != KEY_BYTES:
-        raise ConfigurationError("A key is not 32 bytes long.", remedy="Pass keys as the key tree returns them.")
+        raise ConfigurationError(
+            "A key is not 32 bytes long.", remedy="Pass keys as the key tree returns them."
+        )
     nonce = os.urandom(_NONCE_BYTES)
     sealed = AESGCM(expand(key, _KEY)).encrypt(nonce, plaintext, _associated(context))
     return b"".join((_FORMAT, nonce, expand(key, _COMMIT + nonce), sealed))

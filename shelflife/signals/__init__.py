@@ -1,0 +1,1 @@
+"""The canonical sample: its schema, vocabulary, units, local days, ids and row rules."""

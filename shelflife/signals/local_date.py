@@ -10,7 +10,9 @@ _DAY = 24 * 60 * _MINUTE
 _EVENING = 18 * 60 * _MINUTE
 
 
-def local_date(signal: pa.Array, start_utc: pa.Array, end_utc: pa.Array, utc_offset_min: pa.Array) -> pa.Array:
+def local_date(
+    signal: pa.Array, start_utc: pa.Array, end_utc: pa.Array, utc_offset_min: pa.Array
+) -> pa.Array:
     """Return the local date of each sample.
 
     It is the date of the start; of the end for a `sleep_episode` (the day of waking up); and the next day for a

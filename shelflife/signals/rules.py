@@ -104,7 +104,8 @@ def _outside(signal: pa.Array, number: pa.Array, limits: str) -> pa.Array:
 
 
 def _bounds(name: str | None, limits: str) -> tuple[float, float]:
-    found = getattr(SIGNALS[name], limits) if name in SIGNALS else None
+    known = SIGNALS.get(name or "")
+    found: tuple[float, float] | None = getattr(known, limits) if known else None
     return found or (-np.inf, np.inf)
 
 

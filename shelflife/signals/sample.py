@@ -91,17 +91,33 @@ to; `alias_kind` alone means that the source should name somebody in this row an
 sample to land, else the reason for which the row goes to quarantine.
 """
 
-_ID_TEXTS = ("signal", "value_code", "comparator", "statistic")
-_SOURCE_TEXTS = ("source_platform", "source_app", "device_model")
+IDENTITY: tuple[str, ...] = (
+    "signal",
+    "value_num",
+    "value_code",
+    "comparator",
+    "stage",
+    "statistic",
+    "start_utc",
+    "end_utc",
+    "source_platform",
+    "source_app",
+    "device_make",
+    "device_model",
+    "source_record_id",
+)
+"""Columns that make two rows of one person the same observation, wherever in whichever file they stood."""
+
+_NUMERIC = frozenset({"value_num", "start_utc", "end_utc"})
+_ID_TEXTS = tuple(name for name in IDENTITY if name not in _NUMERIC and name != "source_record_id")
 _NULL_WORD = 0x6E756C6C
 
 
 def sample_ids(raw_id: bytes, table: pa.Table | pa.RecordBatch) -> pa.Array:
     """Return the deterministic id of each sample: the same content of the same subject has the same id.
 
-    The id covers signal, start, end, value, comparator, statistic and the source's own record id; where the
-    source gives none, its platform, application and device model. It is SipHash-2-4 with 128-bit output
-    (Aumasson and Bernstein, 2012) under the subject's raw id, so ids of two people cannot be compared.
+    The id covers the columns of `IDENTITY`. It is SipHash-2-4 with 128-bit output (Aumasson and Bernstein, 2012)
+    under the subject's raw id, so ids of two people cannot be compared.
 
     Args:
         raw_id: the subject's 16 raw bytes.
@@ -155,16 +171,15 @@ def _record_words(table: pa.Table | pa.RecordBatch) -> list[NDArray[np.uint64]]:
 
 def _joined_codes(table: pa.Table | pa.RecordBatch) -> pa.Array:
     """Return the few-valued text columns as one dictionary column of their unambiguous concatenation."""
-    unknown_record = pc.is_null(_flat(table, "source_record_id"))
-    absent = pa.scalar(None, pa.string())
     columns = [_flat(table, name) for name in _ID_TEXTS]
-    columns += [pc.if_else(unknown_record, _flat(table, name), absent) for name in _SOURCE_TEXTS]
     groups = np.zeros(table.num_rows, np.int64)
+    first = np.arange(min(table.num_rows, 1))
     for column in columns:
         encoded = column.dictionary_encode(null_encoding="encode")
-        groups = groups * max(len(encoded.dictionary), 1) + np.asarray(encoded.indices)
-        # Renumbered after each column, so that the product of seven cardinalities cannot overflow.
-        _, first, groups = np.unique(groups, return_index=True, return_inverse=True)
+        if len(encoded.dictionary) > 1:
+            groups = groups * len(encoded.dictionary) + np.asarray(encoded.indices)
+            # Renumbered after each column, so that the product of the cardinalities cannot overflow.
+            _, first, groups = np.unique(groups, return_index=True, return_inverse=True)
     rows = zip(*(column.take(pa.array(first)).to_pylist() for column in columns), strict=True)
     texts = pa.array([json.dumps(row) for row in rows], pa.string())
     return pa.DictionaryArray.from_arrays(pa.array(groups, pa.int64()), texts)

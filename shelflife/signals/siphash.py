@@ -27,8 +27,8 @@ def siphash128(key: bytes, words: Sequence[NDArray[np.uint64]]) -> NDArray[np.ui
     """
     low, high = np.frombuffer(key, "<u8", count=2)
     state = [np.full(len(words[0]), start, np.uint64) for start in _START]
-    for lane, part in zip(state, (low, high, low, high), strict=True):
-        lane ^= part
+    for lane, part in enumerate((low, high, low, high)):
+        state[lane] ^= part
     state[1] ^= np.uint64(0xEE)
     for word in words:
         _absorb(state, word)

@@ -95,7 +95,8 @@ _BY_CANONICAL: Mapping[str, Mapping[str, _Conversion]] = MappingProxyType(
 
 def conversion(signal: str | None, unit_raw: str | None) -> _Conversion | None:
     """Return (factor, offset) from a source's unit to the signal's canonical unit; None when it is not known."""
-    canonical = SIGNALS[signal].unit if signal in SIGNALS else None
+    known = SIGNALS.get(signal or "")
+    canonical = known.unit if known else None
     return None if canonical is None or unit_raw is None else _BY_CANONICAL[canonical].get(unit_raw)
 
 
@@ -114,7 +115,9 @@ def to_canonical(signal: pa.Array, value: pa.Array, unit_raw: pa.Array) -> tuple
     found = [conversion(*pair) for pair in pairs]
     factor = np.array([item[0] if item else np.nan for item in found], np.float64)[pair_code]
     offset = np.array([item[1] if item else 0.0 for item in found], np.float64)[pair_code]
-    unit = [SIGNALS[name].unit if item and name else None for item, (name, _) in zip(found, pairs, strict=True)]
+    unit = [
+        SIGNALS[name].unit if item and name else None for item, (name, _) in zip(found, pairs, strict=True)
+    ]
     units = pa.array(unit, pa.string()).take(pa.array(pair_code))
     # A factor of one leaves the number exactly as it was received.
     number = np.asarray(pc.fill_null(value, np.nan)) * factor + offset

@@ -34,7 +34,9 @@ _ENTITY = re.compile(rb"<!ENTITY", re.IGNORECASE)
 _CONTROL = bytes(byte for byte in range(1, 32) if byte not in b"\t\n\r")
 _WITHOUT_CONTROL = bytes.maketrans(_CONTROL, b" " * len(_CONTROL))
 _NO_RECORDS = frozenset({"ExportDate", "Me"})
-_COUNTED_CHILDREN = frozenset({"InstantaneousBeatsPerMinute", "WorkoutRoute", "WorkoutEvent", "WorkoutActivity"})
+_COUNTED_CHILDREN = frozenset(
+    {"InstantaneousBeatsPerMinute", "WorkoutRoute", "WorkoutEvent", "WorkoutActivity"}
+)
 _KNOWN_CHILDREN = frozenset(
     {"Correlation", "ActivitySummary", "ClinicalRecord", "Audiogram", "VisionPrescription", "StateOfMind"}
 )
@@ -131,14 +133,16 @@ class ExportReader:
 
     def _record(self, attributes: dict[str, str]) -> None:
         record_type = attributes.get("type")
-        if record_type not in SIGNAL_OF_TYPE or record_type == WORKOUT_TYPE:
+        if record_type is None or record_type not in SIGNAL_OF_TYPE or record_type == WORKOUT_TYPE:
             self._row = None
             self._parsing.ignore(type_key(record_type))
             return
         self._parsing.records += 1
         self._push(record_type, attributes.get("value"), attributes.get("unit"), attributes)
 
-    def _push(self, record_type: str, value: str | None, unit: str | None, attributes: dict[str, str]) -> None:
+    def _push(
+        self, record_type: str, value: str | None, unit: str | None, attributes: dict[str, str]
+    ) -> None:
         get = attributes.get
         self._row = [
             record_type,
@@ -178,7 +182,8 @@ class ExportReader:
     def _nested(self, name: str, attributes: dict[str, str]) -> None:
         if self._depth > _DEEPEST:
             raise SourceError(
-                f"Elements are nested deeper than {_DEEPEST}.", remedy="No health export is; do not land this file."
+                f"Elements are nested deeper than {_DEEPEST}.",
+                remedy="No health export is; do not land this file.",
             )
         if name == "Record":
             self._parsing.ignore("Correlation/Record")
@@ -217,5 +222,3 @@ def _after_prolog(stream: ByteStream) -> tuple[bytes, int]:
     if _ENTITY.search(seen, 0, found):
         _refuse()
     return seen[found:], found
-
-

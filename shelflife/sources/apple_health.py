@@ -9,7 +9,6 @@ devices and sources, and the attributes of `Me`, go to the profile.
 from __future__ import annotations
 
 import codecs
-import datetime as dt
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
@@ -22,6 +21,7 @@ from shelflife.sources.source import Parsing
 from shelflife.sources.times import iso_times
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator
 
     from shelflife.sources.source import ByteSource, ProfileFacts

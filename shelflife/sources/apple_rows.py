@@ -40,6 +40,8 @@ _NO_TEXT = pa.scalar(None, pa.string())
 _NO_NUMBER = pa.scalar(None, pa.float64())
 _ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+\-/]{0,39}")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+# The reader has replaced control characters by spaces, so this one is in no name.
+_SEPARATOR = "\x1f"
 _POINTER = r"^<<HKDevice: 0x[0-9a-fA-F]+>"
 
 
@@ -145,15 +147,17 @@ def _origins(source: pa.Array, device: pa.Array, profile: ProfileFacts) -> list[
     """Return label of the application, make, model and software; the names go to the profile."""
     # The pointer differs from process to process: without it few distinct texts remain.
     stable = pc.replace_substring_regex(device, _POINTER, "<<HKDevice>")
-    pairs = pa.StructArray.from_arrays([source, stable], ["source", "device"])
-    encoded = pl.Series(pairs.field(0)).fill_null("") + "\x1f" + pl.Series(pairs.field(1)).fill_null("")
-    codes = pa.array(encoded).cast(pa.string()).dictionary_encode()
-    origins = [_origin(*pair.split("\x1f", 1), profile) for pair in codes.dictionary.to_pylist()]
+    joined = pc.binary_join_element_wise(
+        source, stable, _SEPARATOR, null_handling="replace", null_replacement=""
+    )
+    codes = joined.dictionary_encode()
+    origins = [_origin(pair, profile) for pair in codes.dictionary.to_pylist()]
     columns = zip(*origins, strict=True)
     return [pa.array(column, pa.string()).take(codes.indices) for column in columns]
 
 
-def _origin(source: str, device_text: str, profile: ProfileFacts) -> tuple[str | None, ...]:
+def _origin(pair: str, profile: ProfileFacts) -> tuple[str | None, ...]:
+    source, _, device_text = pair.partition(_SEPARATOR)
     device = read_device(device_text) if device_text else Device(None, None, None, None)
     for name in (source, device.name or ""):
         if name and names_somebody(name):
@@ -165,7 +169,9 @@ def _record_ids(ids: pa.Array) -> pa.Array:
     """Return random ids as they are and others as digests: some applications put account names into them."""
     if ids.null_count == len(ids):
         return ids
-    return pa.array([text if text is None or _UUID.fullmatch(text) else _digest(text) for text in ids.to_pylist()])
+    return pa.array(
+        [text if text is None or _UUID.fullmatch(text) else _digest(text) for text in ids.to_pylist()]
+    )
 
 
 def _digest(text: str) -> str:
@@ -174,7 +180,9 @@ def _digest(text: str) -> str:
 
 def _mapped(column: pa.Array, mapping: Callable[[str], str | None]) -> pa.Array:
     encoded = column.dictionary_encode()
-    return pa.array([mapping(text) for text in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
+    return pa.array([mapping(text) for text in encoded.dictionary.to_pylist()], pa.string()).take(
+        encoded.indices
+    )
 
 
 def _is(column: pa.Array, text: str) -> pa.Array:

@@ -118,7 +118,9 @@ def app_label(source_name: str | None, device: Device) -> str:
     name = _plain(source_name or "")
     if name in _APPS:
         return _APPS[name]
-    if name.endswith("apple watch") or (device.make or "").startswith("Apple") and "Watch" in (device.model or ""):
+    if name.endswith("apple watch") or (
+        (device.make or "").startswith("Apple") and "Watch" in (device.model or "")
+    ):
         return "apple_watch"
     if name.endswith("iphone") or "iPhone" in (device.model or ""):
         return "iphone"

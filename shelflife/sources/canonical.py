@@ -22,6 +22,7 @@ import json
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shelflife.errors import SourceError
@@ -43,8 +44,9 @@ _PARQUET_MAGIC = b"PAR1"
 _LARGEST_ROW_GROUP = 1 << 30
 _LONGEST_TEXT = 65_536
 _COLUMN_SET = frozenset(COLUMNS)
-_PROFILE_FIELDS = ("given_name", "family_name", "birth_date")
-_PROFILE_KEYS = frozenset({"record", "account", "subject_kind", "sex", *_PROFILE_FIELDS})
+_PROFILE_KEYS = frozenset(
+    {"record", "account", "subject_kind", "sex", "given_name", "family_name", "birth_date"}
+)
 
 
 class CanonicalNdjson:
@@ -162,7 +164,9 @@ def _learn(record: dict[str, Any], parsing: Parsing) -> bool:
         alias_kind=facts.get("subject_kind", ACCOUNT),
         alias=facts["account"],
         sex=sex(facts.get("sex", "")),
-        **{name: facts.get(name) for name in _PROFILE_FIELDS},
+        given_name=facts.get("given_name"),
+        family_name=facts.get("family_name"),
+        birth_date=facts.get("birth_date"),
         other={key: value for key, value in facts.items() if key not in _PROFILE_KEYS},
     )
     parsing.profiles.append(known)
@@ -214,7 +218,7 @@ def _text(batch: pa.RecordBatch, name: str) -> pa.Array:
 
 
 def _timestamps(column: pa.Array) -> pa.Array:
-    """Return instants as ISO text: with `+00:00` when the column has a zone."""
-    micros = column.cast(pa.timestamp("us", tz="UTC" if column.type.tz else None), safe=False)
-    texts = [None if value is None else value.isoformat() for value in micros.to_pylist()]
-    return pa.array(texts, pa.string())
+    """Return instants as ISO text: with `Z` when the column has a zone, since Arrow stores those in UTC."""
+    clock = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False).cast(pa.timestamp("us"))
+    texts = pc.strftime(clock, format="%Y-%m-%dT%H:%M:%S")
+    return pc.binary_join_element_wise(texts, "Z" if column.type.tz else "", "")

@@ -75,10 +75,14 @@ def canonical_batch(
         "end_utc": end.utc,
         "statistic": _known(text["statistic"], STATISTICS),
         "window_s": _seconds(window),
-        "stage": pc.if_else(pc.fill_null(pc.equal(text["signal"], "sleep_stage"), fill_value=False), text["value"], _NO_TEXT),
+        "stage": pc.if_else(
+            pc.fill_null(pc.equal(text["signal"], "sleep_stage"), fill_value=False), text["value"], _NO_TEXT
+        ),
         "source_modified_at": iso_times(text["modified"]).utc,
         "alias": text["subject"],
-        "alias_kind": pc.if_else(pc.is_null(text["subject"]), _NO_TEXT, pc.coalesce(text["subject_kind"], ACCOUNT)),
+        "alias_kind": pc.if_else(
+            pc.is_null(text["subject"]), _NO_TEXT, pc.coalesce(text["subject_kind"], ACCOUNT)
+        ),
         "record_path": "sample",
     }
     unread = pc.if_else(_unreadable_words(text, window_problem), "bad_record", _NO_TEXT)

@@ -125,10 +125,11 @@ def read_lines(stream: ByteStream, accepts: Callable[[list[str]], bool]) -> Iter
     for piece in text_pieces(stream):
         body = piece
         if not columns:
-            line, _, body = piece.lstrip(b"\r\n").partition(b"\n")
-            if not line:
+            body = piece.lstrip(b"\r\n")
+            if not body:
                 continue
-            columns = _checked_header(line, accepts)
+            line = body.splitlines(keepends=True)[0]
+            columns, body = _checked_header(line, accepts), body[len(line) :]
         lines = _quoted(body, columns, position) if b'"' in body else _plain(body, columns, position)
         position += len(lines.positions) + len(lines.broken)
         yield lines
@@ -140,7 +141,8 @@ def _checked_header(line: bytes, accepts: Callable[[list[str]], bool]) -> list[s
     columns = header_fields(line)
     if len(set(columns)) != len(columns) or not accepts(columns):
         raise SourceError(
-            "The header is not the one of this format.", remedy="Check which export this is; do not edit its header."
+            "The header is not the one of this format.",
+            remedy="Check which export this is; do not edit its header.",
         )
     return columns
 
@@ -160,7 +162,9 @@ def _plain(piece: bytes, columns: Sequence[str], position: int) -> Lines:
     fields = pacsv.read_csv(
         io.BytesIO(piece),
         # Threads would take away the numbers of rows that are set aside.
-        read_options=pacsv.ReadOptions(column_names=list(columns), use_threads=False, block_size=len(piece) + 1),
+        read_options=pacsv.ReadOptions(
+            column_names=list(columns), use_threads=False, block_size=len(piece) + 1
+        ),
         parse_options=pacsv.ParseOptions(quote_char=False, invalid_row_handler=set_aside),
         convert_options=pacsv.ConvertOptions(
             column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=True, null_values=[""]
@@ -189,7 +193,9 @@ def _quoted(piece: bytes, columns: Sequence[str], position: int) -> Lines:
         else:
             broken.append(line)
             broken_positions.append(number)
-    table = [pa.array([fields[index] or None for fields in good], pa.string()) for index in range(len(columns))]
+    table = [
+        pa.array([fields[index] or None for fields in good], pa.string()) for index in range(len(columns))
+    ]
     return Lines(pa.table(table, names=list(columns)), positions, broken, broken_positions)
 
 

@@ -67,13 +67,15 @@ class DexcomClarity:
                     readings = _without_other_events(lines, parsing)
                     parsing.records += len(readings.positions) + len(lines.broken)
                     yield from in_batches(_samples(readings, parsing.profile, now))
-                    yield from in_batches(broken_batch(lines.broken, lines.broken_positions, _CONSTANT, now=now))
+                    yield from in_batches(
+                        broken_batch(lines.broken, lines.broken_positions, _CONSTANT, now=now)
+                    )
 
         return Parsing(rows)
 
 
 def _accepts(header: list[str]) -> bool:
-    return _REQUIRED <= set(header) and len(_GLUCOSE_UNITS.keys() & set(header)) == 1
+    return _REQUIRED.issubset(header) and len(_GLUCOSE_UNITS.keys() & set(header)) == 1
 
 
 def _without_other_events(lines: Lines, parsing: Parsing) -> Lines:
@@ -123,7 +125,9 @@ def _signals(event: pa.Array) -> pa.Array:
 
 
 def _known_events(event: pa.Array) -> pa.Array:
-    return pc.if_else(pc.is_in(event, value_set=pa.array(list(_SIGNALS))), event, pa.scalar(None, pa.string()))
+    return pc.if_else(
+        pc.is_in(event, value_set=pa.array(list(_SIGNALS))), event, pa.scalar(None, pa.string())
+    )
 
 
 def _models(device: pa.Array, profile: ProfileFacts) -> pa.Array:

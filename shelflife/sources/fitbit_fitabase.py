@@ -34,6 +34,8 @@ _INTENSITY = ["Id", "ActivityMinute", "Intensity"]
 _EPOCHS = ["id", "epoch_s", "local_naive_if_us_eastern", "hr"]
 _LAYOUTS = (_HEART, _STEPS, _INTENSITY, _EPOCHS)
 _MINUTE = 60_000_000
+_LAST_SECOND = 7_258_118_400
+"""The year 2200: a later epoch is in another unit."""
 _NO_TEXT = pa.scalar(None, pa.string())
 _COMMON: dict[str, Column] = {
     "source_platform": "fitbit",
@@ -131,8 +133,7 @@ def _wall_times(lines: Lines, *, steps: bool) -> dict[str, Column]:
 
 def _epoch_times(lines: Lines) -> dict[str, Column]:
     seconds, problem = numbers(lines.column("epoch_s"))
-    # Beyond twelve digits a second does not fit a timestamp; such a row gets `bad_time`.
-    usable = pc.if_else(pc.less(pc.abs(seconds), 1e12), seconds, pa.scalar(None, pa.float64()))
+    usable = pc.if_else(pc.less(pc.abs(seconds), _LAST_SECOND), seconds, pa.scalar(None, pa.float64()))
     utc = pc.cast(pc.round(pc.multiply(usable, 1e6)), pa.int64())
     wall = pc.cast(iso_times(lines.column("local_naive_if_us_eastern")).utc, pa.int64())
     offset = pc.divide(pc.subtract(wall, utc), _MINUTE)
@@ -144,7 +145,9 @@ def _epoch_times(lines: Lines) -> dict[str, Column]:
         "iana_tz": "America/New_York",
         "tz_basis": "assumed",
         "problem": pc.coalesce(
-            pc.replace_with_mask(problem, pc.fill_null(pc.equal(problem, "missing_value"), fill_value=False), "no_time"),
+            pc.replace_with_mask(
+                problem, pc.fill_null(pc.equal(problem, "missing_value"), fill_value=False), "no_time"
+            ),
             pc.if_else(pc.is_null(usable), "bad_time", _NO_TEXT),
         ),
     }

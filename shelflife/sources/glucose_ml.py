@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from shelflife.sources.containers import open_content
 from shelflife.sources.delimited import Lines, header_fields, read_lines
+from shelflife.sources.profile_text import sex
 from shelflife.sources.rows import broken_batch, in_batches, parsed_batch, with_positions
 from shelflife.sources.sensor_limits import sensor_glucose
 from shelflife.sources.source import ACCOUNT, ByteSource, Parsing, ProfileFacts
@@ -54,7 +55,9 @@ class GlucoseMl:
                 for lines in read_lines(stream, lambda header: header == _HEADER):
                     parsing.records += len(lines.positions) + len(lines.broken)
                     yield from in_batches(_readings(lines, now))
-                    yield from in_batches(broken_batch(lines.broken, lines.broken_positions, _CONSTANT, now=now))
+                    yield from in_batches(
+                        broken_batch(lines.broken, lines.broken_positions, _CONSTANT, now=now)
+                    )
 
         return Parsing(rows)
 
@@ -76,7 +79,9 @@ class GlucoseMlMetadata:
             with open_content(source) as stream:
                 for lines in read_lines(stream, _is_metadata):
                     parsing.ignore("metadata", len(lines.positions))
-                    parsing.profiles.extend(_profile(row) for row in lines.fields.to_pylist() if row["person_id"])
+                    parsing.profiles.extend(
+                        _profile(row) for row in lines.fields.to_pylist() if row["person_id"]
+                    )
                     parsing.records += len(lines.broken)
                     yield from in_batches(broken_batch(lines.broken, lines.broken_positions, {}, now=now))
 
@@ -84,12 +89,12 @@ class GlucoseMlMetadata:
 
 
 def _is_metadata(header: list[str]) -> bool:
-    return header[:1] == ["person_id"] and {"age", "gender", "diabetes_type"} <= set(header)
+    return header[:1] == ["person_id"] and {"age", "gender", "diabetes_type"}.issubset(header)
 
 
 def _profile(row: dict[str, str | None]) -> ProfileFacts:
     other = {name: text for name, text in row.items() if text and name not in {"person_id", "gender"}}
-    return ProfileFacts(alias_kind=ACCOUNT, alias=row["person_id"], sex=row["gender"], other=other)
+    return ProfileFacts(alias_kind=ACCOUNT, alias=row["person_id"], sex=sex(row["gender"] or ""), other=other)
 
 
 def _readings(lines: Lines, now: dt.datetime) -> pa.RecordBatch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
-Column = pa.Array | str | int | None
+Column: TypeAlias = "pa.Array | str | int | None"
 """A column by row, or one value for every row."""
 
 
@@ -84,13 +82,6 @@ def numbers(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
     absent = pc.or_(pc.is_null(texts), pc.fill_null(pc.is_in(trimmed, value_set=_NO_VALUES), fill_value=True))
     problem = pc.if_else(absent, "missing_value", pc.if_else(pc.is_null(value), "bad_number", _NO_TEXT))
     return value, problem
-
-
-def pick(condition: NDArray[np.bool_] | pa.Array, chosen: Column) -> pa.Array:
-    """Return the value where the condition holds, else null."""
-    mask = condition if isinstance(condition, pa.Array) else pa.array(condition)
-    value = chosen if isinstance(chosen, pa.Array) else pa.scalar(chosen)
-    return pc.if_else(mask, value, pa.scalar(None, value.type))
 
 
 def _array(column: Column, name: str, count: int) -> pa.Array:

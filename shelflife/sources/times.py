@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _ISO = r"^\s*(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)\s*(Z|z|[+-]\d\d:?\d\d)?\s*$"
 _OFFSET = re.compile(r"[Zz]| ?(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>[0-5]\d)", re.ASCII)
 _MAX_OFFSET_MIN = 18 * 60
+_YEAR_1800, _YEAR_2200 = -5_364_662_400_000_000, 7_258_118_400_000_000
 US_TWELVE_HOUR = "%m/%d/%Y %I:%M:%S %p"
 """US month-first date with a 12-hour clock, as in Fitabase exports."""
 
@@ -45,7 +46,9 @@ def iso_times(texts: pa.Array) -> Times:
     fast = _fixed_width(series)
     wall, offset = fast if fast is not None else _any_width(series)
     # A date-time of an impossible offset is as unusable as one of an impossible hour.
-    wall = wall.zip_with(offset.is_null() | (offset.abs() <= _MAX_OFFSET_MIN), pl.Series([None], dtype=pl.Int64))
+    wall = wall.zip_with(
+        offset.is_null() | (offset.abs() <= _MAX_OFFSET_MIN), pl.Series([None], dtype=pl.Int64)
+    )
     utc = wall - offset.fill_null(0) * 60_000_000
     return Times(_utc(utc), _arrow(offset.cast(pl.Int16, strict=False)), _problem(texts, wall))
 
@@ -103,7 +106,9 @@ def _one_offset(text: str | None) -> int | None:
 
 
 def _microseconds(text: pl.Series, pattern: str) -> pl.Series:
-    return text.str.to_datetime(pattern, time_unit="us", strict=False, exact=True).cast(pl.Int64)
+    micros = text.str.to_datetime(pattern, time_unit="us", strict=False, exact=True).cast(pl.Int64)
+    # A year of five digits fits the column, but not the calendars of those who read it.
+    return micros.set(~micros.is_between(_YEAR_1800, _YEAR_2200), None)
 
 
 def _problem(texts: pa.Array, wall: pl.Series) -> pa.Array:

@@ -52,7 +52,9 @@ class Oddity:
 
     def write(self, export: ExportText) -> None:
         """Append it to an export and count what must become of it."""
-        start, end, future = export.times(np.array([self.minute, self.minute + 5, self.minute + 5 * 1440 * 365]))
+        start, end, future = export.times(
+            np.array([self.minute, self.minute + 5, self.minute + 5 * 1440 * 365])
+        )
         export.parts.append(self.text.format(start=start, end=end, future=future, origin=export.phone()))
         export.rows += self.rows
         export.duplicates += self.duplicates
@@ -62,7 +64,13 @@ class Oddity:
 
 
 def _record(
-    kind: str, value: str, unit: str, start: str = "{start}", end: str = "{start}", inside: str = "", origin: str = "{origin}"
+    kind: str,
+    value: str,
+    unit: str,
+    start: str = "{start}",
+    end: str = "{start}",
+    inside: str = "",
+    origin: str = "{origin}",
 ) -> str:
     unit_text = f' unit="{unit}"' if unit else ""
     head = f' <Record type="HKQuantityTypeIdentifier{kind}"{origin}{unit_text} startDate="{start}" endDate="{end}"'
@@ -83,7 +91,9 @@ ODDITIES: tuple[Oddity, ...] = (
     Oddity(421, _record("HeartRate", "0", "count/min"), problem="out_of_range"),
     Oddity(422, _record("HeartRate", "--", "count/min"), problem="bad_number"),
     Oddity(423, _record("BodyMass", "74", "slug"), problem="unknown_unit"),
-    Oddity(424, _record("StepCount", "40", "count", start="{end}", end="{start}"), problem="end_before_start"),
+    Oddity(
+        424, _record("StepCount", "40", "count", start="{end}", end="{start}"), problem="end_before_start"
+    ),
     Oddity(425, _record("StepCount", "40", "count", start="2026-13-45 10:00:00 +0100"), problem="bad_time"),
     Oddity(426, _record("HeartRate", "64", "count/min", start="{future}", end="{future}")),
     Oddity(427, _record("BloodGlucose", "666", "mg/dL", inside=_ENTERED)),
@@ -102,6 +112,10 @@ ODDITIES: tuple[Oddity, ...] = (
         + ' <Correlation type="HKCorrelationTypeIdentifierFood"{origin} startDate="{start}" endDate="{start}">\n'
         + f" {_FOOD} </Correlation>\n",
         rows=0,
-        ignored=(("HKQuantityTypeIdentifierDietaryProtein", 1), ("Correlation", 1), ("Correlation/Record", 1)),
+        ignored=(
+            ("HKQuantityTypeIdentifierDietaryProtein", 1),
+            ("Correlation", 1),
+            ("Correlation/Record", 1),
+        ),
     ),
 )

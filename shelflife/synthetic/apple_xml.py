@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from shelflife.synthetic.people import Person
 
 _HK = "HKQuantityTypeIdentifier"
-_SLEEP = {"light": "AsleepCore", "deep": "AsleepDeep", "rem": "AsleepREM", "awake": "Awake", "in_bed": "InBed"}
+_SLEEP = {
+    "light": "AsleepCore",
+    "deep": "AsleepDeep",
+    "rem": "AsleepREM",
+    "awake": "Awake",
+    "in_bed": "InBed",
+}
 
 
 @dataclass
@@ -51,7 +57,7 @@ class ExportText:
         minutes = self.person.offset_minutes(self.until)
         return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}{abs(minutes) % 60:02d}"
 
-    def times(self, minutes: NDArray[np.float64]) -> pl.Series:
+    def times(self, minutes: NDArray[np.floating]) -> pl.Series:
         """Return local minutes as the texts of dates."""
         midnight = np.datetime64(self.first_day, "ms")
         local = midnight + (np.round(minutes * 60) * 1000).astype("timedelta64[ms]")
@@ -70,7 +76,13 @@ class ExportText:
         return f' sourceName={quoteattr(self.person.phone_name)} sourceVersion="26.1"'
 
     def add(
-        self, record_type: str, unit: str, origin: str, start: NDArray[np.float64], end: NDArray[np.float64], value: pl.Series
+        self,
+        record_type: str,
+        unit: str,
+        origin: str,
+        start: NDArray[np.floating],
+        end: NDArray[np.floating],
+        value: pl.Series,
     ) -> None:
         """Append one record a row."""
         begin = self.times(start)
@@ -92,20 +104,20 @@ class ExportText:
     def text(self) -> str:
         """Return the whole file."""
         sex = self.person.sex.capitalize()
-        return "".join(
-            [
-                '<?xml version="1.0" encoding="UTF-8"?>\n',
-                RECORD_TYPES_IN_DTD,
-                '<HealthData locale="en_US">\n',
-                f' <ExportDate value="{self.until + dt.timedelta(days=1)} 06:00:00 {self.offset}"/>\n',
-                f' <Me HKCharacteristicTypeIdentifierDateOfBirth="{self.person.birth_date}"'
-                f' HKCharacteristicTypeIdentifierBiologicalSex="HKBiologicalSex{sex}"'
-                ' HKCharacteristicTypeIdentifierBloodType="HKBloodTypeNotSet"'
-                ' HKCharacteristicTypeIdentifierFitzpatrickSkinType="HKFitzpatrickSkinTypeNotSet"/>\n',
-                *self.parts,
-                "</HealthData>\n",
-            ]
+        me = (
+            f' <Me HKCharacteristicTypeIdentifierDateOfBirth="{self.person.birth_date}"'
+            f' HKCharacteristicTypeIdentifierBiologicalSex="HKBiologicalSex{sex}"'
+            ' HKCharacteristicTypeIdentifierBloodType="HKBloodTypeNotSet"'
+            ' HKCharacteristicTypeIdentifierFitzpatrickSkinType="HKFitzpatrickSkinTypeNotSet"/>\n'
         )
+        exported = f"{self.until + dt.timedelta(days=1)} 06:00:00 {self.offset}"
+        head = [
+            '<?xml version="1.0" encoding="UTF-8"?>\n',
+            RECORD_TYPES_IN_DTD,
+            '<HealthData locale="en_US">\n',
+            f' <ExportDate value="{exported}"/>\n',
+        ]
+        return "".join([*head, me, *self.parts, "</HealthData>\n"])
 
 
 def export_text(person: Person, first_day: dt.date, days: int, seed: int) -> ExportText:
@@ -134,7 +146,7 @@ def _hearts(
     draw: np.random.Generator,
 ) -> None:
     # A watch measures about every five minutes.
-    minutes = np.sort(draw.uniform(0, days * DAY, days * 288))
+    minutes = np.arange(0, days * DAY, 5) + draw.uniform(0, 4.9, days * 288)
     rate = physiology.heart_rate(minutes, export.person, sleep, exercise, draw)
     export.add(f"{_HK}HeartRate", "count/min", watch, minutes, minutes, pl.Series(rate.astype(int)))
     night = np.arange(30, days * DAY, 15.0)
@@ -148,7 +160,11 @@ def _hearts(
 
 
 def _movement(
-    export: ExportText, days: int, sleep: physiology.Nights, exercise: physiology.Bouts, draw: np.random.Generator
+    export: ExportText,
+    days: int,
+    sleep: physiology.Nights,
+    exercise: physiology.Bouts,
+    draw: np.random.Generator,
 ) -> None:
     bins = np.arange(0, days * DAY, 10.0)
     taken = physiology.steps(bins, 10, export.person, sleep, exercise, draw)
@@ -169,7 +185,9 @@ def _daily(export: ExportText, watch: str, days: int, draw: np.random.Generator)
     export.add(f"{_HK}RestingHeartRate", "count/min", watch, noon - 720, noon, pl.Series(resting.astype(int)))
     weekly = noon[::7]
     weight = np.round(draw.normal(74, 0.6, len(weekly)), 1)
-    export.add(f"{_HK}BodyMass", "kg", ' sourceName="Health" sourceVersion="26.1"', weekly, weekly, pl.Series(weight))
+    export.add(
+        f"{_HK}BodyMass", "kg", ' sourceName="Health" sourceVersion="26.1"', weekly, weekly, pl.Series(weight)
+    )
     oxygen = np.round(30 + 28 * export.person.fitness + draw.normal(0, 0.5, len(weekly)), 2)
     export.add(f"{_HK}VO2Max", "mL/min·kg", watch, weekly, weekly, pl.Series(oxygen))
 

@@ -70,7 +70,9 @@ class SyntheticEstate:
         return sum(file.landed for file in self.files)
 
 
-def write_inbox(folder: Path, *, people: int = 36, days: int = 21, seed: int, until: dt.date) -> SyntheticEstate:
+def write_inbox(
+    folder: Path, *, people: int = 36, days: int = 21, seed: int, until: dt.date
+) -> SyntheticEstate:
     """Write vendor files of invented people, the same for the same arguments.
 
     Args:
@@ -95,7 +97,9 @@ def write_inbox(folder: Path, *, people: int = 36, days: int = 21, seed: int, un
     return SyntheticEstate(everyone, files)
 
 
-def _write_person(folder: Path, person: Person, first_day: dt.date, days: int, seed: int) -> list[ExpectedFile]:
+def _write_person(
+    folder: Path, person: Person, first_day: dt.date, days: int, seed: int
+) -> list[ExpectedFile]:
     files = []
     if person.source == "apple_health":
         files.append(_write_export(folder, person, first_day, days, seed))
@@ -104,7 +108,9 @@ def _write_person(folder: Path, person: Person, first_day: dt.date, days: int, s
         path = Path(person.alias) / "clarity.csv"
         _write(folder / path, text)
         names = ("FirstName", "LastName", "DateOfBirth", "Device", "Alert")
-        files.append(ExpectedFile(path, "dexcom_clarity", readings + others, readings, ignored=dict.fromkeys(names, 1)))
+        files.append(
+            ExpectedFile(path, "dexcom_clarity", readings + others, readings, ignored=dict.fromkeys(names, 1))
+        )
     elif person.sensor == "glucose_ml":
         text, readings = glucose_ml_text(person, first_day, days, seed)
         path = Path(person.alias) / "glucose.csv"
@@ -131,7 +137,9 @@ def _write_export(folder: Path, person: Person, first_day: dt.date, days: int, s
 def _write_profiles(folder: Path, people: list[Person]) -> ExpectedFile:
     lines = [json.dumps(_profile(person), ensure_ascii=False) + "\n" for person in people]
     _write(folder / "profiles.ndjson", "".join(lines))
-    return ExpectedFile(Path("profiles.ndjson"), "canonical_ndjson", len(people), 0, ignored={"profile": len(people)})
+    return ExpectedFile(
+        Path("profiles.ndjson"), "canonical_ndjson", len(people), 0, ignored={"profile": len(people)}
+    )
 
 
 def _profile(person: Person) -> dict[str, str]:

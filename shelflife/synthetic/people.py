@@ -22,9 +22,34 @@ _FAMILY_NAMES = (
     "Ottermoor", "Pemberthwaite", "Quillfeather", "Ravenscroft", "Silverbrook", "Thistledown", "Umberleigh",
     "Vanderkoop", "Wrenhollow", "Yarborough", "Zephyrhill", "Applegarth", "Blackmarsh", "Cloverdale",
 )  # fmt: skip
-_FEMALE_NAMES = ("Adelheid", "Brunhilde", "Clementine", "Dorothea", "Evangeline", "Florentine", "Gwendolyn", "Henrietta")
-_MALE_NAMES = ("Ambrosius", "Bartholomew", "Cornelius", "Desiderius", "Engelbert", "Ferdinand", "Gottfried", "Hieronymus")
-_ZONES = ("Europe/Berlin", "Europe/Lisbon", "America/New_York", "America/Los_Angeles", "Asia/Tokyo", "Europe/Helsinki")
+_FEMALE_NAMES = (
+    "Adelheid",
+    "Brunhilde",
+    "Clementine",
+    "Dorothea",
+    "Evangeline",
+    "Florentine",
+    "Gwendolyn",
+    "Henrietta",
+)
+_MALE_NAMES = (
+    "Ambrosius",
+    "Bartholomew",
+    "Cornelius",
+    "Desiderius",
+    "Engelbert",
+    "Ferdinand",
+    "Gottfried",
+    "Hieronymus",
+)
+_ZONES = (
+    "Europe/Berlin",
+    "Europe/Lisbon",
+    "America/New_York",
+    "America/Los_Angeles",
+    "Asia/Tokyo",
+    "Europe/Helsinki",
+)
 # Most users of a fitness platform are between 30 and 50; the older and younger are few, as in a real cohort.
 _AGE_BANDS = ((30, 39, 0.45), (40, 49, 0.40), (22, 29, 0.08), (50, 67, 0.07))
 
@@ -81,14 +106,8 @@ class Person:
 
     def canaries(self) -> list[str]:
         """Return texts that must never be found outside the vault."""
-        return [
-            self.alias,
-            self.family_name,
-            f"{self.given_name} {self.family_name}",
-            self.device_name,
-            self.phone_name,
-            self.email,
-        ]
+        always = [self.alias, self.family_name, self.email]
+        return [*always, self.device_name, self.phone_name] if self.source == "apple_health" else always
 
 
 def invent(count: int, seed: int, until: dt.date) -> list[Person]:
@@ -108,9 +127,12 @@ def _person(index: int, seed: int, until: dt.date) -> Person:
     return Person(
         index=index,
         alias_kind=ALIAS_KIND if source == "fitbit" else ACCOUNT,
-        alias=str(draw.integers(10**9, 10**10)) if source == "fitbit" else f"acct-{draw.integers(2**48):012x}",
+        alias=str(draw.integers(10**9, 10**10))
+        if source == "fitbit"
+        else f"acct-{draw.integers(2**48):012x}",
         given_name=given[index // 2 % len(given)],
-        family_name=_FAMILY_NAMES[index % len(_FAMILY_NAMES)] + ("" if index < len(_FAMILY_NAMES) else f"son{index}"),
+        family_name=_FAMILY_NAMES[index % len(_FAMILY_NAMES)]
+        + ("" if index < len(_FAMILY_NAMES) else f"son{index}"),
         birth_date=_birth_date(draw, until),
         sex=sex,
         zone=_ZONES[index % len(_ZONES)],

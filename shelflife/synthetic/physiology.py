@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from shelflife.synthetic.people import Person
 
 DAY = 1440
-Minutes = "NDArray[np.float64]"
 # One sleep cycle of about 90 minutes: stage and its share; deep sleep falls and REM grows through the night.
 _CYCLE = ("light", "deep", "light", "rem")
 
@@ -33,12 +32,12 @@ class Nights:
         asleep: first and last minute of each night, shape (nights, 2).
     """
 
-    start: NDArray[np.float64]
-    end: NDArray[np.float64]
+    start: NDArray[np.floating]
+    end: NDArray[np.floating]
     stage: list[str]
-    asleep: NDArray[np.float64]
+    asleep: NDArray[np.floating]
 
-    def during(self, minutes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def during(self, minutes: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Return which minutes fall into a night."""
         night = np.searchsorted(self.asleep[:, 0], minutes, side="right") - 1
         inside: NDArray[np.bool_] = (night >= 0) & (minutes < self.asleep[np.maximum(night, 0), 1])
@@ -49,9 +48,9 @@ class Nights:
 class Bouts:
     """Exercise: when, how long and how hard (0 to 1)."""
 
-    start: NDArray[np.float64]
-    length: NDArray[np.float64]
-    effort: NDArray[np.float64]
+    start: NDArray[np.floating]
+    length: NDArray[np.floating]
+    effort: NDArray[np.floating]
     kind: list[str] = field(default_factory=list)
 
 
@@ -88,20 +87,33 @@ def _cycle(number: int, draw: np.random.Generator) -> list[tuple[str, float]]:
 def bouts(person: Person, days: int, draw: np.random.Generator) -> Bouts:
     """Return exercise on some days, more often and harder for the fit."""
     active = np.flatnonzero(draw.random(days) < 0.2 + 0.5 * person.fitness)
-    start = active * DAY + draw.choice([7 * 60, 12 * 60 + 15, 18 * 60], len(active)) + draw.normal(0, 20, len(active))
+    start = (
+        active * DAY
+        + draw.choice([7 * 60, 12 * 60 + 15, 18 * 60], len(active))
+        + draw.normal(0, 20, len(active))
+    )
     length = np.clip(draw.normal(42, 14, len(active)), 12, 110)
     effort = np.clip(draw.normal(0.6 + 0.2 * person.fitness, 0.12, len(active)), 0.25, 1)
-    return Bouts(start, length, effort, [str(kind) for kind in draw.choice(["Running", "Cycling", "Walking"], len(active))])
+    return Bouts(
+        start,
+        length,
+        effort,
+        [str(kind) for kind in draw.choice(["Running", "Cycling", "Walking"], len(active))],
+    )
 
 
 def heart_rate(
-    minutes: NDArray[np.float64], person: Person, sleep: Nights, exercise: Bouts, draw: np.random.Generator
-) -> NDArray[np.float64]:
+    minutes: NDArray[np.floating], person: Person, sleep: Nights, exercise: Bouts, draw: np.random.Generator
+) -> NDArray[np.floating]:
     """Return heart rate in /min at given minutes: circadian swing, a dip in sleep, a rise in exercise."""
     clock = minutes % DAY
     awake = ~sleep.during(minutes)
     swing = 7 * np.sin((clock - 9 * 60) / DAY * 2 * np.pi)
-    rate = person.resting + np.where(awake, 14 + swing, -4) + noise(len(minutes), 6, draw) * np.where(awake, 6, 2.2)
+    rate = (
+        person.resting
+        + np.where(awake, 14 + swing, -4)
+        + noise(len(minutes), 6, draw) * np.where(awake, 6, 2.2)
+    )
     highest = 205 - 25 * (1 - person.fitness)
     for start, length, effort in zip(exercise.start, exercise.length, exercise.effort, strict=True):
         near = (minutes >= start) & (minutes < start + length + 25)
@@ -109,24 +121,31 @@ def heart_rate(
         # The heart answers within minutes and takes about ten to come down.
         rise = np.where(into < length, 1 - np.exp(-into / 3), np.exp(-(into - length) / 9))
         rate[near] += rise * effort * (highest - person.resting) * 0.72
-    limited: NDArray[np.float64] = np.round(np.clip(rate, 38, highest))
+    limited: NDArray[np.floating] = np.round(np.clip(rate, 38, highest))
     return limited
 
 
 def steps(
-    minutes: NDArray[np.float64], width: float, person: Person, sleep: Nights, exercise: Bouts, draw: np.random.Generator
-) -> NDArray[np.float64]:
+    minutes: NDArray[np.floating],
+    width: float,
+    person: Person,
+    sleep: Nights,
+    exercise: Bouts,
+    draw: np.random.Generator,
+) -> NDArray[np.floating]:
     """Return steps in the bins of `width` minutes that start at given minutes."""
     clock = minutes % DAY
     commute = np.exp(-(((clock - 8.2 * 60) / 35) ** 2)) + np.exp(-(((clock - 17.8 * 60) / 40) ** 2))
     pace = (2.5 + 3 * person.fitness + 22 * commute) * (~sleep.during(minutes))
     for start, length, effort in zip(exercise.start, exercise.length, exercise.effort, strict=True):
         pace[(minutes >= start) & (minutes < start + length)] += 150 * effort
-    taken: NDArray[np.float64] = draw.poisson(pace * width * draw.gamma(0.8, 1.25, len(minutes))).astype(np.float64)
+    taken: NDArray[np.floating] = draw.poisson(pace * width * draw.gamma(0.8, 1.25, len(minutes))).astype(
+        np.float64
+    )
     return taken
 
 
-def glucose(minutes: NDArray[np.float64], person: Person, draw: np.random.Generator) -> NDArray[np.float64]:
+def glucose(minutes: NDArray[np.floating], person: Person, draw: np.random.Generator) -> NDArray[np.floating]:
     """Return interstitial glucose in mg/dL: three meals a day, each a rise and a slower fall, and slow drift."""
     level = np.full(len(minutes), 152.0 if person.diabetic else 96.0)
     level += noise(len(minutes), 18, draw) * (34 if person.diabetic else 7)
@@ -136,13 +155,15 @@ def glucose(minutes: NDArray[np.float64], person: Person, draw: np.random.Genera
             since = minutes - (day * DAY + meal + draw.normal(0, 25))
             hours = np.clip(since, 0, None) / 60
             level += size * draw.gamma(4, 0.25) * hours * np.exp(1 - hours / 0.75) / 0.75
-    rounded: NDArray[np.float64] = np.round(level)
+    rounded: NDArray[np.floating] = np.round(level)
     return rounded
 
 
-def noise(count: int, memory: float, draw: np.random.Generator) -> NDArray[np.float64]:
+def noise(count: int, memory: float, draw: np.random.Generator) -> NDArray[np.floating]:
     """Return noise of unit variance whose correlation fades over `memory` samples."""
     kernel = np.exp(-np.arange(int(6 * memory)) / memory)
     kernel /= np.sqrt((kernel**2).sum())
-    correlated: NDArray[np.float64] = np.convolve(draw.normal(0, 1, count + len(kernel) - 1), kernel, "valid")
+    correlated: NDArray[np.floating] = np.convolve(
+        draw.normal(0, 1, count + len(kernel) - 1), kernel, "valid"
+    )
     return correlated

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,10 @@ from shelflife.synthetic import physiology
 from shelflife.synthetic.physiology import DAY
 
 if TYPE_CHECKING:
+    import datetime as dt
+
+    from numpy.typing import NDArray
+
     from shelflife.synthetic.people import Person
 
 _CLARITY_HEADER = (
@@ -35,7 +38,11 @@ def clarity_text(person: Person, first_day: dt.date, days: int, seed: int) -> tu
         "5,,Alert,High,,,iPhone G7,200,,,,\n",
     ]
     shown = pl.select(
-        pl.when(values < 40).then(pl.lit("Low")).when(values > 400).then(pl.lit("High")).otherwise(values.cast(pl.String))
+        pl.when(values < 40)
+        .then(pl.lit("Low"))
+        .when(values > 400)
+        .then(pl.lit("High"))
+        .otherwise(values.cast(pl.String))
     ).to_series()
     index = pl.Series(range(len(others) + 1, len(others) + 1 + len(values)))
     stamps = times.dt.strftime("%Y-%m-%dT%H:%M:%S")
@@ -70,11 +77,15 @@ def _sensor(person: Person, first_day: dt.date, days: int, seed: int) -> tuple[p
 def _fitbit(person: Person, first_day: dt.date, days: int, seed: int) -> pl.Series:
     draw = np.random.default_rng([seed, person.index, 4])
     sleep, exercise = physiology.nights(person, days, draw), physiology.bouts(person, days, draw)
-    minutes = np.arange(0, days * DAY, _FITBIT_MINUTES) + draw.uniform(0, 0.9, int(days * DAY / _FITBIT_MINUTES))
+    minutes = np.arange(0, days * DAY, _FITBIT_MINUTES) + draw.uniform(
+        0, 0.9, int(days * DAY / _FITBIT_MINUTES)
+    )
     rate = physiology.heart_rate(minutes, person, sleep, exercise, draw).astype(int)
     stamps = _stamps(first_day, minutes).dt.strftime("%-m/%-d/%Y %-I:%M:%S %p")
     return pl.select(pl.format("{},{},{}\n", pl.lit(person.alias), stamps, pl.Series(rate))).to_series()
 
 
-def _stamps(first_day: dt.date, minutes: np.ndarray[tuple[int], np.dtype[np.float64]]) -> pl.Series:
-    return pl.Series(np.datetime64(first_day, "ms") + (np.floor(minutes * 60) * 1000).astype("timedelta64[ms]"))
+def _stamps(first_day: dt.date, minutes: NDArray[np.floating]) -> pl.Series:
+    return pl.Series(
+        np.datetime64(first_day, "ms") + (np.floor(minutes * 60) * 1000).astype("timedelta64[ms]")
+    )

@@ -53,7 +53,7 @@ half_hours AS (
         pid,
         local_date,
         avg(bpm) OVER half_hour AS bpm,
-        bin - min(bin) OVER half_hour = 5 AS covered
+        count(*) OVER half_hour = 6 AND bin - min(bin) OVER half_hour = 5 AS covered
     FROM bins
     WINDOW half_hour AS (PARTITION BY pid, local_date ORDER BY bin ROWS BETWEEN 5 PRECEDING AND CURRENT ROW)
 ),

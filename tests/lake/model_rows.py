@@ -30,7 +30,9 @@ def pid(number: int) -> bytes:
     return number.to_bytes(16, "big")
 
 
-def sample(signal: str, value: float | None, start: float, end: float | None = None, **more: object) -> dict[str, object]:
+def sample(
+    signal: str, value: float | None, start: float, end: float | None = None, **more: object
+) -> dict[str, object]:
     """One sample of person 1; start and end in minutes from midnight of DAY."""
     begins = MIDNIGHT + dt.timedelta(minutes=start)
     ends = begins if end is None else MIDNIGHT + dt.timedelta(minutes=end)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shelflife.lake.inbox import InboxFile, list_inbox
+from shelflife.lake.inbox import HANDLE_LENGTH, InboxFile, digest, list_inbox
 from shelflife.lake.landing import land
 from shelflife.lake.status import status
 from tests.conftest import NOW
@@ -105,7 +105,7 @@ def _sample_files(samples: Path) -> list[InboxFile]:
     files = []
     for folder in folders:
         for path in sorted((samples / folder).rglob("*")):
-            if path.suffix in {".xml", ".csv", ".gz"} and "metadata" not in path.name:
+            if path.suffix in {".xml", ".csv", ".gz"}:
                 files.append(InboxFile(path, f"{folder}-{path.stem}"))
     return files
 
@@ -114,12 +114,15 @@ def _sample_files(samples: Path) -> list[InboxFile]:
 def test_every_sample_file_lands_with_accounting_that_closes(estate, samples):
     files = _sample_files(samples)
     assert len(files) > 85
+    with estate.database.read() as conn:
+        by_handle = {digest(estate, conn, file).hex()[:HANDLE_LENGTH]: file.path.name for file in files}
     report = land(estate, files, clock=clock, keep=True)
     for file in report.files:
         file.check()
     assert closes(report)
-    states = {file.state for file in report.files}
-    assert states <= {"landed", "already_landed"}, [f.error for f in report.refused_files]
+    refused = {by_handle[file.handle] for file in report.refused_files}
+    # The first is not well formed (it closes an element twice); the second has no signal that a sample could hold.
+    assert refused == {"exportSmall.xml", "minuteIntensitiesNarrow_merged.csv"}
     assert report.total("landed") == sum(
         rows.height for (table, _), rows in raw_rows(estate).items() if not table.startswith("quarantine_")
     )

@@ -22,10 +22,18 @@ def covered(intervals: list[Interval]) -> int:
     return len({minute for start, end in intervals for minute in range(start, end)})
 
 
-@given(st.lists(st.tuples(st.sampled_from(["Phone", "Watch", "Ring"]), interval, st.integers(0, 5000)), min_size=1, max_size=15))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["Phone", "Watch", "Ring"]), interval, st.integers(0, 5000)),
+        min_size=1,
+        max_size=15,
+    )
+)
 @settings(max_examples=60, deadline=None)
 def test_steps_come_from_the_most_complete_series(rows: list[tuple[str, Interval, int]]) -> None:
-    found = one("activity_daily", [sample("step_count", float(n), *span, source_app=app) for app, span, n in rows])
+    found = one(
+        "activity_daily", [sample("step_count", float(n), *span, source_app=app) for app, span, n in rows]
+    )
     series: dict[str, list[tuple[Interval, int]]] = defaultdict(list)
     for app, span, count in rows:
         series[app].append((span, count))
@@ -60,7 +68,9 @@ def test_each_signal_has_its_own_best_series() -> None:
 @given(st.lists(interval.filter(lambda span: span[1] > span[0]), min_size=1, max_size=12))
 @settings(max_examples=60, deadline=None)
 def test_workouts_are_a_union(spans: list[Interval]) -> None:
-    rows = [sample("workout", None, *span, value_code="run", source_app=str(n)) for n, span in enumerate(spans)]
+    rows = [
+        sample("workout", None, *span, value_code="run", source_app=str(n)) for n, span in enumerate(spans)
+    ]
     found = one("activity_daily", rows)
     assert found["workout_minutes"] == pytest.approx(covered(spans))
     islands, until = 0, -1
@@ -73,11 +83,18 @@ def test_workouts_are_a_union(spans: list[Interval]) -> None:
 MONDAY = DAY - dt.timedelta(days=DAY.weekday())
 
 
-def cohort(heart: list[tuple[int, int, float]], people: dict[int, tuple[str, str]], sleep: object = None) -> list[dict[str, object]]:
+def cohort(
+    heart: list[tuple[int, int, float]], people: dict[int, tuple[str, str]], sleep: object = None
+) -> list[dict[str, object]]:
     """Run the cohort model; heart rows are (person, days after Monday, mean bpm)."""
-    schemas = {name: models()[name].schema for name in models()["cohort_weekly"].reads if name != "attributes"}
+    schemas = {
+        name: models()[name].schema for name in models()["cohort_weekly"].reads if name != "attributes"
+    }
     inputs = {name: schema.empty_table() for name, schema in schemas.items()}
-    rows = [{"pid": pid(who), "local_date": MONDAY + dt.timedelta(days=day), "mean_bpm": bpm} for who, day, bpm in heart]
+    rows = [
+        {"pid": pid(who), "local_date": MONDAY + dt.timedelta(days=day), "mean_bpm": bpm}
+        for who, day, bpm in heart
+    ]
     inputs["heart_daily"] = pa.Table.from_pylist(rows, schema=schemas["heart_daily"])
     if sleep is not None:
         inputs["sleep_nightly"] = pa.Table.from_pylist(sleep, schema=schemas["sleep_nightly"])
@@ -87,7 +104,9 @@ def cohort(heart: list[tuple[int, int, float]], people: dict[int, tuple[str, str
 
 @given(
     st.lists(st.tuples(st.integers(1, 9), st.integers(-9, 12), st.floats(40, 120)), min_size=1, max_size=40),
-    st.dictionaries(st.integers(1, 8), st.tuples(st.sampled_from(["18-29", "30-39"]), st.sampled_from(["female", "male"]))),
+    st.dictionaries(
+        st.integers(1, 8), st.tuples(st.sampled_from(["18-29", "30-39"]), st.sampled_from(["female", "male"]))
+    ),
 )
 @settings(max_examples=40, deadline=None)
 def test_cohort_means_count_each_person_once(
@@ -109,7 +128,10 @@ def test_cohort_means_count_each_person_once(
 
 
 def test_a_measure_counts_only_the_people_behind_it() -> None:
-    sleep = [{"pid": pid(2), "local_date": MONDAY, "total_sleep_min": 400.0}, {"pid": pid(3), "local_date": MONDAY}]
-    (row,) = cohort([(1, 0, 60.0)], {who: ("18-29", "male") for who in (1, 2, 3)}, sleep)
+    sleep = [
+        {"pid": pid(2), "local_date": MONDAY, "total_sleep_min": 400.0},
+        {"pid": pid(3), "local_date": MONDAY},
+    ]
+    (row,) = cohort([(1, 0, 60.0)], dict.fromkeys((1, 2, 3), ("18-29", "male")), sleep)
     assert (row["people"], row["people_heart"], row["people_sleep"]) == (3, 1, 1)
     assert row["mean_total_sleep_min"] == 400

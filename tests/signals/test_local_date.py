@@ -5,20 +5,26 @@ from __future__ import annotations
 import datetime as dt
 
 import pyarrow as pa
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shelflife.signals.local_date import local_date
 from shelflife.signals.sample import UTC_MICROSECONDS
 
+FIRST, LAST = (dt.datetime.fromisoformat(day) for day in ("1902-01-01", "2100-01-01"))
 
-def date_of(signal: str | None, start: dt.datetime | None, end: dt.datetime | None, offset: int | None) -> dt.date | None:
+
+def date_of(
+    signal: str | None, start: dt.datetime | None, end: dt.datetime | None, offset: int | None
+) -> dt.date | None:
     column = local_date(
         pa.array([signal], pa.string()),
         pa.array([start], UTC_MICROSECONDS),
         pa.array([end], UTC_MICROSECONDS),
         pa.array([offset], pa.int16()),
     )
-    return column[0].as_py()
+    found: dt.date | None = column[0].as_py()
+    return found
 
 
 def at(text: str) -> dt.datetime:
@@ -35,11 +41,15 @@ def test_without_an_offset_the_wall_clock_counts() -> None:
 
 
 def test_an_episode_belongs_to_the_day_of_waking_up() -> None:
-    assert date_of("sleep_episode", at("2026-11-03T21:00"), at("2026-11-04T05:00"), 60) == dt.date(2026, 11, 4)
+    assert date_of("sleep_episode", at("2026-11-03T21:00"), at("2026-11-04T05:00"), 60) == dt.date(
+        2026, 11, 4
+    )
 
 
 def test_stages_of_one_night_belong_to_one_day() -> None:
-    assert date_of("sleep_stage", at("2026-11-03T16:59:59"), at("2026-11-03T17:30"), 60) == dt.date(2026, 11, 3)
+    assert date_of("sleep_stage", at("2026-11-03T16:59:59"), at("2026-11-03T17:30"), 60) == dt.date(
+        2026, 11, 3
+    )
     assert date_of("sleep_stage", at("2026-11-03T17:00"), at("2026-11-03T17:30"), 60) == dt.date(2026, 11, 4)
     assert date_of("sleep_stage", at("2026-11-04T03:00"), at("2026-11-04T03:30"), 60) == dt.date(2026, 11, 4)
 
@@ -56,7 +66,8 @@ def test_a_row_without_signal_keeps_its_date_beside_an_episode() -> None:
 
 
 @given(
-    st.datetimes(min_value=dt.datetime(1902, 1, 1), max_value=dt.datetime(2100, 1, 1)), st.integers(-840, 840)
+    st.datetimes(min_value=FIRST, max_value=LAST),
+    st.integers(-840, 840),
 )
 def test_any_instant_agrees_with_the_calendar(start: dt.datetime, offset: int) -> None:
     utc = start.replace(tzinfo=dt.UTC)

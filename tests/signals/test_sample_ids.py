@@ -7,7 +7,8 @@ import datetime as dt
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shelflife.signals.sample import SAMPLE_SCHEMA, sample_ids
 from shelflife.signals.siphash import siphash128
@@ -27,7 +28,8 @@ ROW = {
 
 
 def ids(rows: list[dict[str, object]], raw_id: bytes = KEY) -> list[bytes]:
-    return sample_ids(raw_id, pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA)).to_pylist()
+    found: list[bytes] = sample_ids(raw_id, pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA)).to_pylist()
+    return found
 
 
 def test_siphash_gives_the_published_vectors() -> None:
@@ -46,7 +48,13 @@ def test_an_id_does_not_depend_on_its_neighbours() -> None:
 
 
 def test_what_is_not_identity_does_not_change_the_id() -> None:
-    changed = {**ROW, "record_path": "x#3", "value_raw": "61", "quality_flags": 16, "local_date": START.date()}
+    changed = {
+        **ROW,
+        "record_path": "x#3",
+        "value_raw": "61",
+        "quality_flags": 16,
+        "local_date": START.date(),
+    }
     assert ids([ROW]) == ids([changed])
 
 
@@ -65,6 +73,8 @@ def test_what_is_not_identity_does_not_change_the_id() -> None:
         {"source_platform": "oura"},
         {"source_app": "a"},
         {"device_model": "a"},
+        {"device_make": "a"},
+        {"stage": "a"},
         {"source_record_id": "a"},
     ],
 )
@@ -102,6 +112,10 @@ def test_no_rows_have_no_ids() -> None:
         max_size=20,
     )
 )
-def test_different_rows_have_different_ids(rows: list[tuple[str, float | None, str | None, str | None]]) -> None:
-    full = [{**ROW, "signal": s, "value_num": v, "value_code": c, "source_record_id": r} for s, v, c, r in rows]
+def test_different_rows_have_different_ids(
+    rows: list[tuple[str, float | None, str | None, str | None]],
+) -> None:
+    full = [
+        {**ROW, "signal": s, "value_num": v, "value_code": c, "source_record_id": r} for s, v, c, r in rows
+    ]
     assert len(set(ids(full))) == len(rows)

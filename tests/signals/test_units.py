@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shelflife.signals.units import to_canonical
 from shelflife.signals.vocabulary import SIGNALS
 
 
 def convert(signal: str, value: float | None, unit: str | None) -> tuple[float | None, str | None]:
-    numbers, units = to_canonical(pa.array([signal]), pa.array([value], pa.float64()), pa.array([unit], pa.string()))
+    numbers, units = to_canonical(
+        pa.array([signal]), pa.array([value], pa.float64()), pa.array([unit], pa.string())
+    )
     return numbers[0].as_py(), units[0].as_py()
 
 
@@ -42,7 +45,9 @@ def test_known_units(signal: str, value: float, unit: str, expected: float) -> N
     assert canonical == SIGNALS[signal].unit
 
 
-@pytest.mark.parametrize(("signal", "unit"), [("heart_rate", "furlong"), ("heart_rate", None), ("sleep_stage", "min")])
+@pytest.mark.parametrize(
+    ("signal", "unit"), [("heart_rate", "furlong"), ("heart_rate", None), ("sleep_stage", "min")]
+)
 def test_unknown_units_give_nothing(signal: str, unit: str | None) -> None:
     assert convert(signal, 3.0, unit) == (None, None)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shelflife.signals.units import conversion
 from shelflife.signals.vocabulary import PARTITION_GRAIN, SIGNALS, STREAMS, signals_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_order_of_streams_is_the_order_of_key_slots() -> None:
@@ -40,7 +43,7 @@ def test_what_is_plausible_is_possible() -> None:
 def test_codes_are_those_that_the_mapping_confirms(samples: Path) -> None:
     text = (samples / "fhir" / "HKSampleMapping.json").read_text()
     confirmed_elsewhere = {"99504-3", "93832-4"}
-    known = {entry for entry in _codes(json.loads(text))} | confirmed_elsewhere
+    known = set(_codes(json.loads(text))) | confirmed_elsewhere
     for signal in SIGNALS.values():
         assert signal.loinc is None or signal.loinc in known, signal.name
 
