@@ -43,7 +43,7 @@ _ACTIVE = [
 Answer = dg.SensorResult | dg.SkipReason
 
 
-@dg.sensor(name="inbox_sensor", job_name=LAND_INBOX, minimum_interval_seconds=30)
+@dg.sensor(name="inbox_sensor", job_name=LAND_INBOX, minimum_interval_seconds=15)
 def inbox_sensor(estate: EstateResource) -> Answer:
     """Land what lies in the inbox; the same listing is asked for once."""
     return _answer(lambda: _inbox(estate))
@@ -53,7 +53,7 @@ def stale_sensor(jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
     """Return the sensor that derives what no longer follows from what is landed, with the given jobs."""
     names = [job.name for job in jobs]
 
-    @dg.sensor(name="stale_sensor", jobs=jobs, minimum_interval_seconds=30)
+    @dg.sensor(name="stale_sensor", jobs=jobs, minimum_interval_seconds=15)
     def sensor(context: dg.SensorEvaluationContext, estate: EstateResource) -> Answer:
         """Derive stale units: tables before the cohorts that read them, one run a range of partitions."""
         return _answer(lambda: _stale(context.instance, estate, names))

@@ -142,7 +142,13 @@ def _trees(settings: Settings) -> dict[Zone, KeyTree]:
 
 def _folders(settings: Settings) -> list[Path]:
     zones = [settings.zone_folder(zone) for zone in ZONES]
-    return [settings.home, settings.root_slot_folder, settings.witness_folder, settings.lineage_folder, *zones]
+    return [
+        settings.home,
+        settings.root_slot_folder,
+        settings.witness_folder,
+        settings.lineage_folder,
+        *zones,
+    ]
 
 
 def _make_private(folder: Path) -> None:

@@ -178,7 +178,7 @@ def _relation(estate: Estate, conn: sa.Connection, model: Model, role: Role) -> 
     files = derived_files(estate, conn, model, live_files(conn, model.zone, model.name))
     if not files:
         return schema.empty_table()
-    dataset: ds.Dataset = open_encrypted(files, allowed=('ordinary','sensitive','special'), schema=model.schema)
+    dataset: ds.Dataset = open_encrypted(files, allowed=role.classes, schema=model.schema)
     condition = role.row_filters.get(model.name)
     # A union keeps Arrow's own `filter`, which the encrypted dataset does not carry over.
     return dataset if condition is None else ds.dataset([dataset]).filter(row_filter(condition, schema))

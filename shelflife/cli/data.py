@@ -26,26 +26,41 @@ def register(app: typer.Typer) -> None:
 
 
 def land(
-    files: Annotated[list[Path] | None, typer.Argument(help="Files to land; the whole inbox when absent.")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files to land; the whole inbox when absent.")
+    ] = None,
     account: Annotated[str | None, typer.Option(help="The account that the named files belong to.")] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave landed files where they are.")] = False,
+    remove: Annotated[
+        bool | None,
+        typer.Option(
+            "--remove/--keep",
+            help="Remove landed files. By default those of the inbox only.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Land files encrypted into the raw zone, each exactly once, and check what was landed.
 
-    Landed files are removed. A file that is refused stays where it is and makes the exit code 4.
+    Files of the inbox are removed once they are landed; named files stay, unless --remove says otherwise. A file that is
+    refused stays where it is and makes the exit code 4.
     """
     with opened() as estate:
         chosen = _chosen(files, account) if files else list_inbox(estate.settings.inbox)
+        keep = not remove if remove is not None else bool(files)
         with progress_bar("landing", shown=not as_json) as progress:
             report = run_land(estate, chosen, clock=clock, keep=keep, progress=progress)
-        failed = [rule for check in check_batches(estate, report.batches) for rule in check.rules if not rule.passed]
+        failed = [
+            rule for check in check_batches(estate, report.batches) for rule in check.rules if not rule.passed
+        ]
     if as_json:
         print_json(_landing_json(report) | {"failed_rules": [f"{r.stream}.{r.rule}" for r in failed]})
     else:
         _print_landing(report)
         for rule in failed:
-            messages.print(f"check failed: {rule.stream}.{rule.rule}: {rule.violations:,} of {rule.rows:,} rows")
+            messages.print(
+                f"check failed: {rule.stream}.{rule.rule}: {rule.violations:,} of {rule.rows:,} rows"
+            )
     if report.refused_files:
         raise typer.Exit(SourceError.exit_code)
 
@@ -55,7 +70,11 @@ def inbox(as_json: Json = False) -> None:
     with opened() as estate, estate.database.read() as conn:
         folder = estate.settings.inbox
         listed = [
-            [digest(estate, conn, file).hex()[:HANDLE_LENGTH], str(file.path.relative_to(folder)), file.path.stat().st_size]
+            [
+                digest(estate, conn, file).hex()[:HANDLE_LENGTH],
+                str(file.path.relative_to(folder)),
+                file.path.stat().st_size,
+            ]
             for file in list_inbox(folder)
         ]
     if as_json:
@@ -66,7 +85,9 @@ def inbox(as_json: Json = False) -> None:
 
 def derive(
     model: Annotated[list[str] | None, typer.Option(help="Derive only this model; may be repeated.")] = None,
-    period: Annotated[list[str] | None, typer.Option(help="Derive only this period; may be repeated.")] = None,
+    period: Annotated[
+        list[str] | None, typer.Option(help="Derive only this period; may be repeated.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Bring derived tables and cohorts up to date with what is landed; nothing stale, nothing done."""
@@ -91,7 +112,9 @@ def query(
     sql: Annotated[str, typer.Argument(help="One SELECT over derived tables and cohorts.")],
     role: Annotated[str, typer.Option(help="The role to read as (shelflife.yaml).")] = "analyst",
     purpose: Annotated[str, typer.Option(help="Why; recorded with the query.")] = "",
-    principal: Annotated[str, typer.Option(envvar="SHELFLIFE_PRINCIPAL", help="Who asks: a function or a service.")] = "",
+    principal: Annotated[
+        str, typer.Option(envvar="SHELFLIFE_PRINCIPAL", help="Who asks: a function or a service.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Run read-only SQL as a role, within its classes and rows; every attempt is recorded."""
@@ -103,7 +126,10 @@ def query(
     with opened() as estate:
         result = run_query(estate, sql, principal=principal, role=role, purpose=purpose, now=clock())
     rows = result.table.to_pylist()
-    shown = [{name: value.hex() if isinstance(value, bytes) else value for name, value in row.items()} for row in rows]
+    shown = [
+        {name: value.hex() if isinstance(value, bytes) else value for name, value in row.items()}
+        for row in rows
+    ]
     if as_json:
         print_json({"query_id": result.query_id, "rows": shown})
         return

@@ -42,7 +42,10 @@ def status(as_json: Json = False) -> None:
     print_table(
         "Tables",
         ["zone", "table", "partitions", "first", "last", "files", "rows", "bytes"],
-        [[t.zone, t.table_name, t.partitions, t.first, t.last, t.files, t.rows, t.bytes] for t in found.tables],
+        [
+            [t.zone, t.table_name, t.partitions, t.first, t.last, t.files, t.rows, t.bytes]
+            for t in found.tables
+        ],
     )
     print_table(
         "Estate",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from shelflife.control.tables import alias, subject
 from shelflife.errors import ConfigurationError
 from shelflife.ledger.ledger import verify as verify_ledger
 from shelflife.lineage.graph import feeds as column_feeds
-from shelflife.lineage.graph import where_did
+from shelflife.lineage.graph import render_tree, where_did
 from shelflife.subjects.directory import Alias, find
 
 _subjects = typer.Typer(help="Who the estate knows, by opaque ids only.", no_args_is_help=True)
@@ -25,7 +26,12 @@ _policy = typer.Typer(help="Retention policies.", no_args_is_help=True)
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    for group, name in ((_subjects, "subjects"), (_lineage, "lineage"), (_ledger, "ledger"), (_policy, "policy")):
+    for group, name in (
+        (_subjects, "subjects"),
+        (_lineage, "lineage"),
+        (_ledger, "ledger"),
+        (_policy, "policy"),
+    ):
         app.add_typer(group, name=name)
 
 
@@ -36,8 +42,17 @@ def list_subjects(as_json: Json = False) -> None:
         kinds: dict[bytes, list[str]] = {}
         for row in conn.execute(sa.select(alias.c.pid, alias.c.kind).order_by(alias.c.kind)):
             kinds.setdefault(bytes(row.pid), []).append(row.kind)
-        people = conn.execute(sa.select(subject.c.pid, subject.c.created_at).order_by(subject.c.created_at)).all()
-    rows = [[bytes(p.pid).hex(), p.created_at.isoformat(timespec="seconds"), " ".join(kinds.get(bytes(p.pid), []))] for p in people]
+        people = conn.execute(
+            sa.select(subject.c.pid, subject.c.created_at).order_by(subject.c.created_at)
+        ).all()
+    rows = [
+        [
+            bytes(p.pid).hex(),
+            p.created_at.isoformat(timespec="seconds"),
+            " ".join(kinds.get(bytes(p.pid), [])),
+        ]
+        for p in people
+    ]
     if as_json:
         print_json([dict(zip(("subject", "since", "aliases"), row, strict=True)) for row in rows])
     else:
@@ -64,25 +79,29 @@ def find_subject(
 
 
 @_lineage.command()
-def feeds(column: Annotated[str, typer.Argument(help="A column, as model.column.")], as_json: Json = False) -> None:
+def feeds(
+    column: Annotated[str, typer.Argument(help="A column, as model.column.")], as_json: Json = False
+) -> None:
     """Show what a derived column is computed from, back to the raw streams."""
     with opened() as estate, estate.database.read() as conn:
         found = column_feeds(conn, column)
     if as_json:
-        print_json(found.as_json())
+        print_json(asdict(found))
     else:
-        typer.echo(found.render())
+        typer.echo(render_tree(found))
 
 
 @_lineage.command()
-def where(batch: Annotated[str, typer.Argument(help="A batch id, as `land` reports it.")], as_json: Json = False) -> None:
+def where(
+    batch: Annotated[str, typer.Argument(help="A batch id, as `land` reports it.")], as_json: Json = False
+) -> None:
     """Show where a landed batch went: partitions, files, derived tables."""
     with opened() as estate, estate.database.read() as conn:
         found = where_did(conn, batch)
     if as_json:
-        print_json(found.as_json())
+        print_json(asdict(found))
     else:
-        typer.echo(found.render())
+        typer.echo(render_tree(found))
 
 
 @_ledger.command("verify")
@@ -90,10 +109,20 @@ def verify(as_json: Json = False) -> None:
     """Check the whole ledger: every entry, the tree, every signature, and the witness."""
     with opened() as estate, estate.database.read() as conn:
         report = verify_ledger(conn, estate.ledger.verifier_key, estate.witness)
+    facts = {
+        "entries": report.size,
+        "root": report.root.hex(),
+        "checkpoints": report.checkpoints,
+        "witnessed_entries": report.witnessed_size,
+        "witnessed_at": report.witnessed_at.isoformat(timespec="seconds") if report.witnessed_at else None,
+        "unwitnessed_entries": report.unwitnessed,
+    }
     if as_json:
-        print_json(report.as_json())
+        print_json(facts)
     else:
-        typer.echo(report.render())
+        print_table(
+            "The ledger checks out", ["what", "value"], [[k.replace("_", " "), v] for k, v in facts.items()]
+        )
 
 
 @_policy.command("schema")

@@ -45,7 +45,9 @@ def main() -> None:
         messages.print("Stopped. Whatever was not committed left nothing; run it again to go on.")
         sys.exit(130)
     except Exception as error:  # noqa: BLE001  the text of a foreign error can hold a person's data
-        messages.print(f"error: an unexpected {type(error).__name__} inside shelflife; nothing was half-committed.")
+        messages.print(
+            f"error: an unexpected {type(error).__name__} inside shelflife; nothing was half-committed."
+        )
         messages.print("What to do: run `shelflife status`, then report this with the command that you ran.")
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

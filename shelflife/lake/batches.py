@@ -77,7 +77,9 @@ def give_up_dead(estate: Estate, now: datetime) -> int:
 def _give_up(estate: Estate, batch_ids: list[str], now: datetime) -> None:
     """Turn the open ones among these batches into abandoned ones; committed batches are left alone."""
     with estate.database.commit() as tx:
-        still_open = sa.select(batch.c.batch_id).where(batch.c.batch_id.in_(batch_ids), batch.c.state == "open")
+        still_open = sa.select(batch.c.batch_id).where(
+            batch.c.batch_id.in_(batch_ids), batch.c.state == "open"
+        )
         abandoned = list(tx.conn.execute(still_open).scalars())
         if not abandoned:
             return

@@ -88,10 +88,20 @@ def ensure_partitions(
     """
     known = {_name(home): home for home in _existing(tx.conn, zone, names)}
     missing = sorted({name for name in names if name not in known})
-    numbers = estate.trees[zone].insert(tx, KeyKind.PARTITION, len(missing)) if keyed else [None] * len(missing)
+    numbers = (
+        estate.trees[zone].insert(tx, KeyKind.PARTITION, len(missing)) if keyed else [None] * len(missing)
+    )
     made = [
         Partition(
-            uuid.uuid4().hex, zone, name.table_name, name.stream, name.retention_class, name.period, number, "open", 0
+            uuid.uuid4().hex,
+            zone,
+            name.table_name,
+            name.stream,
+            name.retention_class,
+            name.period,
+            number,
+            "open",
+            0,
         )
         for name, number in zip(missing, numbers, strict=True)
     ]
@@ -186,9 +196,7 @@ def register_pending(
     return made
 
 
-def make_live(
-    tx: Transaction, file_id: str, *, rows: int, samples: int, size: int, sha256: bytes
-) -> None:
+def make_live(tx: Transaction, file_id: str, *, rows: int, samples: int, size: int, sha256: bytes) -> None:
     """Make a pending file true.
 
     Raises:
@@ -246,7 +254,9 @@ def live_files(
     return [DataFile(**row._mapping) for row in conn.execute(query)]
 
 
-def files_of_partition(conn: sa.Connection, partition_id: str, *, batch_id: str | None = None) -> list[DataFile]:
+def files_of_partition(
+    conn: sa.Connection, partition_id: str, *, batch_id: str | None = None
+) -> list[DataFile]:
     """Return a partition's live files, with the given batch's own pending ones."""
     visible = data_file.c.state == "live"
     if batch_id is not None:

@@ -16,9 +16,8 @@ import sqlalchemy as sa
 from shelflife.control.tables import batch, data_file
 from shelflife.lake.catalog import files_by_id, partitions_by_id
 from shelflife.lake.models import locked_connection
-from shelflife.lake.sorting import IDENTITY
 from shelflife.lake.unseal import read_partition
-from shelflife.signals.sample import SAMPLE_SCHEMA
+from shelflife.signals.sample import IDENTITY, SAMPLE_SCHEMA
 from shelflife.signals.vocabulary import SIGNALS, STREAMS
 
 if TYPE_CHECKING:

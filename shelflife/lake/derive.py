@@ -22,11 +22,21 @@ from shelflife.errors import CommitConflict
 from shelflife.keys.tree import KeyKind
 from shelflife.lake import record
 from shelflife.lake.batches import open_batch
-from shelflife.lake.catalog import DataFile, PartitionName, ensure_partitions, files_by_id, make_live, prepared_path, register_pending, replace
+from shelflife.lake.catalog import (
+    DataFile,
+    PartitionName,
+    ensure_partitions,
+    files_by_id,
+    make_live,
+    prepared_path,
+    register_pending,
+    replace,
+)
 from shelflife.lake.collect import collect
 from shelflife.lake.disclosure import suppress
 from shelflife.lake.inputs import read_inputs
 from shelflife.lake.leasing import held_lease
+from shelflife.lake.model_columns import record_model
 from shelflife.lake.models import Model, load_models, run_model
 from shelflife.lake.staleness import Unit, period_of, stale_units
 from shelflife.seal.parquet import write_encrypted
@@ -195,13 +205,12 @@ def _compute(
     day = result.column(model.date_column)
     labels = pa.array([period_of(value.as_py(), model.period) for value in day], type=pa.string())
     return [
-        _write(estate, model, unit, result.filter(pc.equal(labels, unit.period)), batch, now) for unit in units
+        _write(estate, model, unit, result.filter(pc.equal(labels, unit.period)), batch, now)
+        for unit in units
     ]
 
 
-def _write(
-    estate: Estate, model: Model, unit: Unit, rows: pa.Table, batch: Batch, now: dt.datetime
-) -> _Made:
+def _write(estate: Estate, model: Model, unit: Unit, rows: pa.Table, batch: Batch, now: dt.datetime) -> _Made:
     if rows.num_rows == 0:
         return _Made(unit, 0)
     with estate.database.commit() as tx:
@@ -238,14 +247,15 @@ def _commit(
     still = set(stale(estate, models, tx.conn, names=[model.name], periods={one.unit.period for one in made}))
     if not still.issuperset(one.unit for one in made):
         raise CommitConflict("The inputs of a derivation moved.", remedy="Run it again.")
+    record_model(tx, model, models)
     replace(estate, tx, _previous(tx.conn, made), now)
     for one in made:
         if one.file is not None:
-            make_live(
-                tx, one.file.file_id, rows=one.rows, samples=one.rows, size=one.size, sha256=one.sha256
-            )
+            make_live(tx, one.file.file_id, rows=one.rows, samples=one.rows, size=one.size, sha256=one.sha256)
         _remember(tx, model, one, now)
-    record.derivation(estate, tx, batch, model, [(one.unit, one.rows, one.file, one.sha256) for one in made], now)
+    record.derivation(
+        estate, tx, batch, model, [(one.unit, one.rows, one.file, one.sha256) for one in made], now
+    )
     record.close_batch(tx, batch, now)
 
 
@@ -254,7 +264,9 @@ def _previous(conn: sa.Connection, made: Sequence[_Made]) -> list[DataFile]:
     ids = []
     for one in made:
         where = _key(one.unit)
-        ids += [found for found in conn.execute(sa.select(derivation.c.file_id).where(where)).scalars() if found]
+        ids += [
+            found for found in conn.execute(sa.select(derivation.c.file_id).where(where)).scalars() if found
+        ]
     return files_by_id(conn, ids)
 
 

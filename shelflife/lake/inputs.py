@@ -52,7 +52,9 @@ def read_inputs(
     return relations
 
 
-def derived_files(estate: Estate, conn: sa.Connection, model: Model, files: Sequence[DataFile]) -> list[EncryptedFile]:
+def derived_files(
+    estate: Estate, conn: sa.Connection, model: Model, files: Sequence[DataFile]
+) -> list[EncryptedFile]:
     """Return derived files with the keys to open them; files whose key was destroyed are left out."""
     numbers = [file.key_number for file in files if file.key_number is not None]
     keys = dict(zip(numbers, estate.trees[model.zone].lookup(conn, numbers), strict=True))
@@ -71,7 +73,9 @@ def _stream(
     people = pseudonym_map(estate, conn, "raw", model.zone)
     mine = {raw: derived for raw, derived in people.items() if derived[0] % unit.buckets == unit.bucket}
     homes = partitions_by_id(conn, [file.partition_id for file in files])
-    parts = [pa.schema([*(SAMPLE_SCHEMA.field(name) for name in columns), ("pid", pa.binary())]).empty_table()]
+    parts = [
+        pa.schema([*(SAMPLE_SCHEMA.field(name) for name in columns), ("pid", pa.binary())]).empty_table()
+    ]
     for partition_id, home in homes.items():
         of_home = [file for file in files if file.partition_id == partition_id]
         parts.append(read_partition(estate, conn, home, of_home, people=set(mine), columns=columns))
@@ -82,7 +86,11 @@ def _renamed(table: pa.Table, people: Mapping[bytes, bytes]) -> pa.Table:
     """Put the pseudonym of the zone that is written to in place of the raw zone's."""
     codes = table.column("pid").combine_chunks().dictionary_encode()
     if isinstance(codes, pa.ChunkedArray):
-        codes = pa.concat_arrays(codes.chunks) if codes.num_chunks else pa.array([], pa.dictionary(pa.int32(), pa.binary()))
+        codes = (
+            pa.concat_arrays(codes.chunks)
+            if codes.num_chunks
+            else pa.array([], pa.dictionary(pa.int32(), pa.binary()))
+        )
     derived = pa.array([people[pid] for pid in codes.dictionary.to_pylist()], type=pa.binary())
     return table.set_column(table.schema.get_field_index("pid"), "pid", derived.take(codes.indices))
 
@@ -110,6 +118,4 @@ def _attributes(estate: Estate, model: Model, units: Sequence[Unit], now: dt.dat
     on = max(days_of(unit.period)[1] for unit in units)
     source_zone = "derived"
     with estate.database.commit() as tx:
-        return coarse_attributes(
-            estate, tx, zone=source_zone, purpose=f"derive {model.name}", on=on, now=now
-        )
+        return coarse_attributes(estate, tx, zone=source_zone, purpose=f"derive {model.name}", on=on, now=now)

@@ -153,9 +153,7 @@ def _land_batch(
         return entries
     now = clock()
     with held_lease(estate, "landing", clock) as lease, open_batch(estate, now) as batch:
-        loader = Loader(
-            estate, batch, [e.file.account for e in entries], [e.outcome for e in entries], now
-        )
+        loader = Loader(estate, batch, [e.file.account for e in entries], [e.outcome for e in entries], now)
         profiles: list[tuple[int, ProfileFacts]] = []
         for index, entry in enumerate(entries):
             if entry.outcome.state == "landed":
@@ -270,7 +268,9 @@ def _commit(
 
 def _merge(estate: Estate, tx: Transaction, entry: _Entry, known: ProfileFacts, now: datetime) -> None:
     """Put direct identifiers into the identity zone, never anywhere else."""
-    kind, value = (known.alias_kind or "account", known.alias) if known.alias else ("account", entry.file.account)
+    kind, value = (
+        (known.alias_kind or "account", known.alias) if known.alias else ("account", entry.file.account)
+    )
     if value is None:
         return
     name = Alias(kind, value)
@@ -278,9 +278,7 @@ def _merge(estate: Estate, tx: Transaction, entry: _Entry, known: ProfileFacts, 
         merge_profile(estate, tx, ensure(estate, tx, [name], now)[name], facts_of(known))
 
 
-def _account(
-    tx: Transaction, batch: Batch, landed: Sequence[_Entry], loader: Loader, now: datetime
-) -> None:
+def _account(tx: Transaction, batch: Batch, landed: Sequence[_Entry], loader: Loader, now: datetime) -> None:
     record.close_batch(tx, batch, now)
     for entry in landed:
         outcome = entry.outcome
@@ -308,9 +306,7 @@ def _account(
         quarantined[loader.outcomes[index].source or "", reason] += rows
     for (source, reason), rows in sorted(quarantined.items()):
         tx.conn.execute(
-            quarantine_count.insert().values(
-                batch_id=batch.batch_id, source=source, reason=reason, rows=rows
-            )
+            quarantine_count.insert().values(batch_id=batch.batch_id, source=source, reason=reason, rows=rows)
         )
 
 

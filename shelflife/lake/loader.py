@@ -34,6 +34,7 @@ from shelflife.lake.unseal import (
 )
 from shelflife.seal.blocks import seal_blocks
 from shelflife.seal.files import write_sealed
+from shelflife.signals.sample import IDENTITY
 from shelflife.subjects.directory import Alias, Subject, ensure, tombstoned
 
 if TYPE_CHECKING:
@@ -135,7 +136,10 @@ class Loader:
         wanted = kept.select("table_name", "period", "stream").unique().sort("table_name", "period")
         names = [
             PartitionName(
-                table_name, period, f"{stream if table_name == stream else 'quarantine'}/{DEFAULT_JURISDICTION}", stream
+                table_name,
+                period,
+                f"{stream if table_name == stream else 'quarantine'}/{DEFAULT_JURISDICTION}",
+                stream,
             )
             for table_name, period, stream in wanted.iter_rows()
         ]
@@ -169,7 +173,7 @@ class Loader:
                 if files:
                     people = {owner.raw_pid: who for who in rows["who"] if (owner := owners[who])}
                     landed = read_partition(
-                        self.estate, conn, home, files, people=set(people), columns=sorting.IDENTITY
+                        self.estate, conn, home, files, people=set(people), columns=IDENTITY
                     )
                     found.append(_with_who(landed, people, home.table_name))
         return pl.concat(found) if found else None
@@ -193,9 +197,7 @@ class Loader:
             self.outcomes[index].reasons[reason] += count
             self.quarantined[index, reason] += count
 
-    def _write(
-        self, fresh: pl.DataFrame, homes: Homes, owners: Sequence[Subject | None], keys: Keys
-    ) -> None:
+    def _write(self, fresh: pl.DataFrame, homes: Homes, owners: Sequence[Subject | None], keys: Keys) -> None:
         """Seal and write one pending file for each partition that has fresh rows."""
         rows, groups = sorting.in_sealing_order(fresh)
         schema = schema_of(QUARANTINE)

@@ -70,22 +70,25 @@ def derivation(
     now: dt.datetime,
 ) -> None:
     """Record a derivation: which partitions or tables it read, which units it wrote, and a digest over its files."""
-    run = lineage.start_run(tx, f"derive.{model.name}", "derive", batch.started_at)
-    for dataset, items in _inputs_of(tx, [unit for unit, *_ in made]).items():
-        lineage.add_inputs(tx, run, dataset, items)
-    rows = {f"{unit.period}/{unit.bucket}": count for unit, count, *_ in made}
-    lineage.add_outputs(tx, run, f"{model.zone}/{model.name}", rows)
     entry = {
         "type": "derive",
-        "run": run,
+        "batch": batch.batch_id,
         "model": model.name,
         "model_sha256": model.digest.hex(),
         "units": len(made),
-        "rows": sum(rows.values()),
-        "data_files_sha256": _digest((file.file_id, sha256) for _, _, file, sha256 in made if file is not None),
+        "rows": sum(rows for _, rows, *_ in made),
+        "data_files_sha256": _digest(
+            (file.file_id, sha256) for _, _, file, sha256 in made if file is not None
+        ),
     }
     [position] = estate.ledger.append(tx, [entry], now)
-    lineage.finish_run(tx, run, now, facts={"ledger_position": position, "rows": sum(rows.values())})
+    # A run a unit, so that lineage never ties a day to the inputs of another day that shared its commit.
+    for unit, rows, *_ in made:
+        run = lineage.start_run(tx, f"derive.{model.name}", "derive", batch.started_at)
+        for dataset, items in _inputs_of(tx, unit).items():
+            lineage.add_inputs(tx, run, dataset, items)
+        lineage.add_outputs(tx, run, f"{model.zone}/{model.name}", {f"{unit.period}/{unit.bucket}": rows})
+        lineage.finish_run(tx, run, now, facts={"ledger_position": position, "rows": rows})
 
 
 def close_batch(tx: Transaction, batch: Batch, now: dt.datetime) -> None:
@@ -108,16 +111,12 @@ def publish(estate: Estate, now: dt.datetime) -> int:
     return emit_pending(estate.database, estate.settings.lineage_folder, now)
 
 
-def _inputs_of(tx: Transaction, units: Sequence[Unit]) -> dict[str, set[str]]:
-    files = files_by_id(tx.conn, [file_id for unit in units for file_id in unit.inputs])
+def _inputs_of(tx: Transaction, unit: Unit) -> dict[str, set[str]]:
+    files = files_by_id(tx.conn, unit.inputs)
     homes = partitions_by_id(tx.conn, [file.partition_id for file in files])
     found: defaultdict[str, set[str]] = defaultdict(set)
     for file in files:
-        item = (
-            file.partition_id
-            if file.zone == "raw"
-            else f"{homes[file.partition_id].period}/{file.bucket}"
-        )
+        item = file.partition_id if file.zone == "raw" else f"{homes[file.partition_id].period}/{file.bucket}"
         found[f"{file.zone}/{file.table_name}"].add(item)
     return found
 

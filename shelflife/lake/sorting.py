@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from shelflife.lake.unseal import QUARANTINE, UNCLASSIFIED
+from shelflife.signals.sample import IDENTITY
 from shelflife.signals.vocabulary import PARTITION_GRAIN, SIGNALS
 from shelflife.subjects.directory import Alias
 
@@ -21,22 +22,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-# What makes two rows the same observation: DESIGN's sample identity, without the row's place in its file.
-IDENTITY = (
-    "signal",
-    "value_num",
-    "value_code",
-    "comparator",
-    "stage",
-    "statistic",
-    "start_utc",
-    "end_utc",
-    "source_platform",
-    "source_app",
-    "device_make",
-    "device_model",
-    "source_record_id",
-)
 _STREAM_OF = {name: signal.stream for name, signal in SIGNALS.items()}
 
 
@@ -70,10 +55,14 @@ def with_people(table: pa.Table, accounts: Sequence[str | None]) -> tuple[pl.Dat
         The rows with `who`, an index into the returned aliases; null where nobody is named.
     """
     frame = pl.DataFrame(pl.from_arrow(table))
-    fallback = pl.DataFrame({"file": range(len(accounts)), "account": accounts}, schema={"file": pl.Int32, "account": pl.String})
+    fallback = pl.DataFrame(
+        {"file": range(len(accounts)), "account": accounts}, schema={"file": pl.Int32, "account": pl.String}
+    )
+    # A kind without a name means that the row names nobody; only a row without both belongs to the file's account.
+    silent = pl.col("alias").is_null() & pl.col("alias_kind").is_null()
     frame = frame.join(fallback, on="file", how="left", maintain_order="left").with_columns(
-        alias=pl.coalesce("alias", "account"),
-        alias_kind=pl.when(pl.col("alias").is_null()).then(pl.lit("account")).otherwise(pl.col("alias_kind")),
+        alias=pl.when(silent).then("account").otherwise("alias"),
+        alias_kind=pl.when(silent).then(pl.lit("account")).otherwise("alias_kind"),
     )
     named = frame.select("alias_kind", "alias").unique().drop_nulls().sort("alias_kind", "alias")
     named = named.with_row_index("who").cast({"who": pl.Int32})

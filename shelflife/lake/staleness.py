@@ -164,5 +164,6 @@ def _live(conn: sa.Connection, zone: str, table_name: str) -> list[tuple[str, st
 def _known(conn: sa.Connection, model: str) -> dict[tuple[str, int], tuple[bytes, bytes]]:
     query = sa.select(derivation).where(derivation.c.model == model)
     return {
-        (row.period, row.bucket): (bytes(row.inputs_hash), bytes(row.model_hash)) for row in conn.execute(query)
+        (row.period, row.bucket): (bytes(row.inputs_hash), bytes(row.model_hash))
+        for row in conn.execute(query)
     }

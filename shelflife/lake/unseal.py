@@ -57,7 +57,9 @@ def partition_keys_of(estate: Estate, conn: sa.Connection, homes: Sequence[Parti
     numbers = [home.key_number for home in homes if home.key_number is not None]
     keys = [key for key in estate.trees["raw"].lookup(conn, numbers) if key is not None]
     if len(keys) != len(homes):
-        raise KeyDestroyed("A partition's key was destroyed.", remedy="The partition expired; do not read it.")
+        raise KeyDestroyed(
+            "A partition's key was destroyed.", remedy="The partition expired; do not read it."
+        )
     return keys
 
 
@@ -109,7 +111,9 @@ def _read_file(
     sealed = read_sealed(path)
     owners = raw_ids(key, sealed.column("locator").to_pylist())
     wanted = [place for place, owner in enumerate(owners) if people is None or owner in people]
-    keys = estate.keyrings[home.zone].keys(conn, sorted({owners[place] for place in wanted}), home.stream or "")
+    keys = estate.keyrings[home.zone].keys(
+        conn, sorted({owners[place] for place in wanted}), home.stream or ""
+    )
     wanted = [place for place in wanted if keys.get(owners[place]) is not None]
     if not wanted:
         return _empty(home, columns)
@@ -135,5 +139,3 @@ def _empty(home: Partition, columns: Sequence[str] | None) -> pa.Table:
     schema = schema_of(home.table_name)
     fields = [schema.field(name) for name in (columns if columns is not None else schema.names)]
     return pa.schema([*fields, pa.field("pid", pa.binary())]).empty_table()
-
-

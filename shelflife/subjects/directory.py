@@ -88,7 +88,9 @@ def find(estate: Estate, conn: sa.Connection, names: Sequence[Alias]) -> dict[Al
     digests = {alias_digest(estate, conn, name): name for name in names}
     pids: dict[Alias, bytes] = {}
     for chunk in _chunks(list(digests)):
-        for row in conn.execute(sa.select(alias.c.alias_mac, alias.c.pid).where(alias.c.alias_mac.in_(chunk))):
+        for row in conn.execute(
+            sa.select(alias.c.alias_mac, alias.c.pid).where(alias.c.alias_mac.in_(chunk))
+        ):
             pids[digests[bytes(row.alias_mac)]] = bytes(row.pid)
     known = by_identity_pid(estate, conn, sorted(set(pids.values())))
     return {name: known[pid] for name, pid in pids.items()}
@@ -116,9 +118,7 @@ def everyone(estate: Estate, conn: sa.Connection) -> list[Subject]:
     return list(by_identity_pid(estate, conn, [pid for pid in pids if keys.get(pid)]).values())
 
 
-def ensure(
-    estate: Estate, tx: Transaction, names: Sequence[Alias], now: datetime
-) -> dict[Alias, Subject]:
+def ensure(estate: Estate, tx: Transaction, names: Sequence[Alias], now: datetime) -> dict[Alias, Subject]:
     """Return the subjects behind aliases, minting a subject and its keyrings for each unknown one."""
     known = find(estate, tx.conn, names)
     missing = sorted(set(names) - set(known))
@@ -133,9 +133,7 @@ def ensure(
         key = keys[person.identity_pid]
         assert key is not None  # noqa: S101  minted in this very transaction
         sealed = seal_value(key, person.subject_id, ("subject-id", person.identity_pid))
-        tx.conn.execute(
-            subject.insert().values(pid=person.identity_pid, sealed_id=sealed, created_at=now)
-        )
+        tx.conn.execute(subject.insert().values(pid=person.identity_pid, sealed_id=sealed, created_at=now))
         _attach(estate, tx, name, person, key, now)
     return known | minted
 
@@ -144,7 +142,9 @@ def attach(estate: Estate, tx: Transaction, name: Alias, person: Subject, now: d
     """Give a known subject one more alias; an alias that is already taken is left as it is."""
     if find(estate, tx.conn, [name]):
         return
-    key = estate.keyrings["identity"].keys(tx.conn, [person.identity_pid], PROFILE_STREAM)[person.identity_pid]
+    key = estate.keyrings["identity"].keys(tx.conn, [person.identity_pid], PROFILE_STREAM)[
+        person.identity_pid
+    ]
     if key is None:
         raise KeyDestroyed("A subject's identity key was destroyed.", remedy="Treat it as erased.")
     _attach(estate, tx, name, person, key, now)
@@ -157,9 +157,7 @@ def pseudonym_map(estate: Estate, conn: sa.Connection, from_zone: str, to_zone: 
     return {pseudonym(first, one.subject_id): pseudonym(second, one.subject_id) for one in people}
 
 
-def _attach(
-    estate: Estate, tx: Transaction, name: Alias, person: Subject, key: bytes, now: datetime
-) -> None:
+def _attach(estate: Estate, tx: Transaction, name: Alias, person: Subject, key: bytes, now: datetime) -> None:
     digest = alias_digest(estate, tx.conn, name)
     sealed = seal_value(key, name.value.encode(), ("alias", digest))
     tx.conn.execute(

@@ -58,7 +58,9 @@ def read_profile(estate: Estate, conn: sa.Connection, person: Subject) -> Facts:
     row = conn.execute(sa.select(subject.c.sealed_profile).where(subject.c.pid == person.identity_pid)).one()
     if row.sealed_profile is None:
         return {}
-    facts: Facts = json.loads(open_value(_key(estate, conn, person), bytes(row.sealed_profile), _context(person)))
+    facts: Facts = json.loads(
+        open_value(_key(estate, conn, person), bytes(row.sealed_profile), _context(person))
+    )
     return facts
 
 
@@ -81,9 +83,7 @@ def merge_profile(
     tx.conn.execute(
         subject.update().where(subject.c.pid == person.identity_pid).values(sealed_profile=sealed)
     )
-    tx.conn.execute(
-        estate_table.update().values(attributes_version=estate_table.c.attributes_version + 1)
-    )
+    tx.conn.execute(estate_table.update().values(attributes_version=estate_table.c.attributes_version + 1))
     return True
 
 
@@ -137,7 +137,9 @@ def attributes_version(conn: sa.Connection) -> int:
 
 
 def _key(estate: Estate, conn: sa.Connection, person: Subject) -> bytes:
-    key = estate.keyrings["identity"].keys(conn, [person.identity_pid], PROFILE_STREAM).get(person.identity_pid)
+    key = (
+        estate.keyrings["identity"].keys(conn, [person.identity_pid], PROFILE_STREAM).get(person.identity_pid)
+    )
     if key is None:
         raise KeyDestroyed("A subject's identity key was destroyed.", remedy="Treat it as erased.")
     return key

@@ -19,7 +19,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database that does not exist yet, or is empty."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'control' / 'control.db'}"
-    return request.getfixturevalue("postgresql_url")
+    return str(request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture

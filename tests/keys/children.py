@@ -7,11 +7,15 @@ import json
 import random
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shelflife.control.database import ControlDatabase
 from shelflife.keys.slots import FileRootSlot
 from shelflife.keys.tree import KeyKind, KeyTree
 from tests.conftest import NOW
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def open_estate(folder: Path) -> tuple[ControlDatabase, KeyTree]:
@@ -66,4 +70,5 @@ def work(folder: Path, seed: str, rounds: str) -> None:
 
 if __name__ == "__main__":
     command, where, *arguments = sys.argv[1:]
-    {"destroy": destroy, "finalize": finalize, "work": work}[command](Path(where), *arguments)
+    commands: dict[str, Callable[..., None]] = {"destroy": destroy, "finalize": finalize, "work": work}
+    commands[command](Path(where), *arguments)

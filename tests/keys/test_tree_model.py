@@ -126,12 +126,17 @@ class TreeMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.live)
     @rule(picks=PICKS)
     def destroy_for_good(self, picks: list[int]) -> None:
-        """Destroy, let the window pass, and attack at once: the sequence that chance alone hardly ever makes."""
+        """Back up, destroy, attack, let the window pass, attack again: chance alone hardly ever makes this."""
+        if len(self.backups) < 6:
+            self.back_up()
         self.destroy(picks)
-        with self.database.commit() as tx:
-            self.tree.finalize(tx, self.now, dt.timedelta(0))
         self.adversary.copy(self.database)
         self.attack()
+        self.restore()
+        with self.database.commit() as tx:
+            self.tree.finalize(tx, self.now, dt.timedelta(0))
+        self.attack()
+        self.restore()
 
     @rule()
     def rotate(self) -> None:

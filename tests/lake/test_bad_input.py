@@ -84,7 +84,10 @@ def test_a_truncated_export_lands_nothing(estate, put):
 def test_a_file_that_breaks_off_after_part_was_sealed_lands_nothing_of_it(tmp_path, samples, monkeypatch):
     estate = Estate.create(settings_in(tmp_path, batch_rows=60_000), NOW)
     whole = (samples / "fitbit_fitabase/example_heart_5.csv.gz").read_bytes()
-    for account, name, content in (("a", "export.xml", apple()), ("b", "heart.csv.gz", whole[: len(whole) // 3])):
+    for account, name, content in (
+        ("a", "export.xml", apple()),
+        ("b", "heart.csv.gz", whole[: len(whole) // 3]),
+    ):
         folder = estate.settings.inbox / account
         folder.mkdir(parents=True)
         (folder / name).write_bytes(content)
@@ -132,7 +135,9 @@ def test_a_full_disk_is_one_clear_error_and_lands_nothing(tmp_path, samples):
         pytest.skip("only root can mount a small disk")
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(disk)], check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(disk)], check=False
+    ).returncode:
         pytest.skip("this machine does not allow mounting a small disk")
     try:
         estate = Estate.create(settings_in(tmp_path), NOW)
@@ -141,7 +146,9 @@ def test_a_full_disk_is_one_clear_error_and_lands_nothing(tmp_path, samples):
         raw.symlink_to(disk)
         folder = estate.settings.inbox / "account-1"
         folder.mkdir(parents=True)
-        (folder / "clarity.csv").write_bytes((samples / "fitbit_fitabase/example_heart_5.csv.gz").read_bytes())
+        (folder / "clarity.csv").write_bytes(
+            (samples / "fitbit_fitabase/example_heart_5.csv.gz").read_bytes()
+        )
         with pytest.raises(StorageError, match="No space left"):
             landed(estate)
         assert len(list_inbox(estate.settings.inbox)) == 1
@@ -161,7 +168,15 @@ def test_without_permission_the_exit_code_says_storage(tmp_path):
     settings_file = tmp_path / "shelflife.yaml"
     settings_file.write_text(f"home: {locked}/estate\ninbox: {tmp_path}/inbox\nmodels: {ROOT}/sql\n")
     drop = "-dac_override,-dac_read_search"
-    command = ["setpriv", f"--bounding-set={drop}", f"--inh-caps={drop}", sys.executable, "-m", "shelflife.cli.main", "init"]
+    command = [
+        "setpriv",
+        f"--bounding-set={drop}",
+        f"--inh-caps={drop}",
+        sys.executable,
+        "-m",
+        "shelflife.cli.main",
+        "init",
+    ]
     environment = os.environ | {"SHELFLIFE_SETTINGS": str(settings_file)}
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 8, result.stderr

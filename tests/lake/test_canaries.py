@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 
@@ -38,11 +37,6 @@ def apple_export() -> bytes:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<HealthData locale="en_GB">\n<ExportDate value="2026-11-05 09:00:00 +0100"/>\n{body}\n</HealthData>'.encode()
 
 
-def profile_line() -> bytes:
-    facts = {"record": "profile", "subject": ACCOUNT, "given_name": NAME, "birth_date": "1985-02-03", "sex": "female"}
-    return json.dumps(facts).encode() + b"\n"
-
-
 def test_nothing_planted_can_be_read_anywhere(tmp_path, monkeypatch, caplog):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
@@ -66,7 +60,9 @@ def test_nothing_planted_can_be_read_anywhere(tmp_path, monkeypatch, caplog):
     assert hits([tmp_path], CANARIES) == []
 
 
-@pytest.mark.parametrize("place", ["estate/zones/raw/heart/leak.parquet", f"estate/zones/{NAME}.parquet", "x.db"])
+@pytest.mark.parametrize(
+    "place", ["estate/zones/raw/heart/leak.parquet", f"estate/zones/{NAME}.parquet", "x.db"]
+)
 def test_the_search_finds_what_is_planted(tmp_path, place):
     import sqlite3
 

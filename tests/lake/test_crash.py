@@ -23,7 +23,13 @@ from tests.lake.state import digest
 
 pytestmark = pytest.mark.slow
 
-LAND_POINTS = ("land.file_written", "land.before_commit", "land.in_commit", "land.committed", "land.inbox_removed")
+LAND_POINTS = (
+    "land.file_written",
+    "land.before_commit",
+    "land.in_commit",
+    "land.committed",
+    "land.inbox_removed",
+)
 DERIVE_POINTS = ("derive.file_written", "derive.before_commit", "derive.in_commit", "derive.committed")
 
 
@@ -36,7 +42,9 @@ def prepare(folder: Path, source: Path) -> Estate:
 
 
 def run(folder: Path, step: str, crash_at: str | None = None) -> int:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)} | ({"SHELFLIFE_CRASH_AT": crash_at} if crash_at else {})
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)} | (
+        {"SHELFLIFE_CRASH_AT": crash_at} if crash_at else {}
+    )
     command = [sys.executable, "-m", "tests.lake.worker", str(folder), step]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False).returncode
 

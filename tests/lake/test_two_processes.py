@@ -20,7 +20,9 @@ pytestmark = pytest.mark.slow
 def start(folder, step):
     command = [sys.executable, "-m", "tests.lake.worker", str(folder), step]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def finish(process) -> list[int]:
@@ -39,9 +41,15 @@ def test_two_landings_of_overlapping_files_land_each_reading_once(tmp_path, samp
         (folder / "clarity.csv").write_bytes(b"".join(part))
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "tests.lake.worker", str(tmp_path), "land"]
-    here = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    here = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     there = subprocess.Popen(
-        command, cwd=ROOT, env=environment | {"SHELFLIFE_TEST_INBOX": str(second.inbox)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        cwd=ROOT,
+        env=environment | {"SHELFLIFE_TEST_INBOX": str(second.inbox)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     landed = [finish(process) for process in (here, there)]
     estate = Estate.open(first, NOW)

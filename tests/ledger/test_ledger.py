@@ -20,11 +20,12 @@ from shelflife.control.database import ControlDatabase
 from shelflife.control.tables import ledger_checkpoint, ledger_leaf
 from shelflife.errors import ConfigurationError, LedgerBroken
 from shelflife.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from shelflife.ledger.frontier import Frontier
+from shelflife.ledger.frontier import Frontier, Growth
 from shelflife.ledger.ledger import Ledger, verify
 from shelflife.ledger.merkle import leaf_hash, root
 from shelflife.ledger.notes import Note
 from shelflife.ledger.proof import prove, verify_proof
+from shelflife.ledger.storage import read_head
 from shelflife.ledger.witness import FileWitness
 from tests.ledger.conftest import ORIGIN, SEED
 
@@ -209,16 +210,23 @@ def test_an_edited_checkpoint_is_noticed(
 
 
 def test_a_swapped_edge_of_the_tree_is_noticed(database: ControlDatabase, ledger: Ledger) -> None:
-    fill(database, ledger, 3, 1)
+    fill(database, ledger, 3, 2)
     with database.read() as conn:
         older, newer = conn.execute(sa.select(ledger_checkpoint.c.note)).scalars()
     edge = older.splitlines(keepends=True)[-1]
     swapped = "".join([*newer.splitlines(keepends=True)[:-1], edge])
-    execute(database, ledger_checkpoint.update().where(ledger_checkpoint.c.size == 4).values(note=swapped))
+    execute(database, ledger_checkpoint.update().where(ledger_checkpoint.c.size == 5).values(note=swapped))
     with pytest.raises(LedgerBroken):
         fill(database, ledger, 1)
     with pytest.raises(LedgerBroken):
         check(database, ledger)
+
+
+def test_a_checkpoint_under_another_size_is_noticed(database: ControlDatabase, ledger: Ledger) -> None:
+    fill(database, ledger, 1)
+    execute(database, ledger_checkpoint.update().values(size=2))
+    with pytest.raises(LedgerBroken, match="stored for size 2"), database.read() as conn:
+        ledger.size(conn)
 
 
 def test_another_key_does_not_verify(database: ControlDatabase, ledger: Ledger) -> None:
@@ -344,9 +352,12 @@ def test_the_witness_refuses_a_fork(database: ControlDatabase, ledger: Ledger, w
     before = (witness.folder / "checkpoint").read_bytes()
     with pytest.raises(LedgerBroken):
         witness.observe(note, 3, [leaf_hash(b"x")] * 2, NOW)
-    unsigned = Note(note.text, ())
-    with pytest.raises(LedgerBroken):
-        witness.observe(unsigned, 3, [], NOW)
+    with database.read() as conn:
+        head = read_head(conn, ledger.verifier_key)
+    growth = Growth(head.frontier, [leaf_hash(b"next")])
+    honest = Checkpoint(ORIGIN, 4, growth.frontier(4).root())
+    with pytest.raises(LedgerBroken, match="not signed"):
+        witness.observe(Note(honest.text(), ()), 3, growth.consistency_proof(3), NOW)
     assert (witness.folder / "checkpoint").read_bytes() == before
 
 
@@ -380,7 +391,9 @@ def test_a_database_restored_from_before_is_caught(
 def test_every_entry_can_be_proved_offline(
     database: ControlDatabase, ledger: Ledger, witness: FileWitness
 ) -> None:
-    fill(database, ledger, 3, 1, 7, 2)
+    fill(database, ledger, 3)
+    older = witness.newest().note
+    fill(database, ledger, 1, 7, 2)
     cosigned = witness.newest().note
     with database.read() as conn:
         rows = conn.execute(sa.select(ledger_leaf.c.position, ledger_leaf.c.body)).all()
@@ -394,6 +407,8 @@ def test_every_entry_can_be_proved_offline(
         for outside in (13, -1):
             with pytest.raises(LedgerBroken):
                 prove(conn, ledger.verifier_key, outside)
+        with pytest.raises(LedgerBroken):
+            prove(conn, ledger.verifier_key, 3, older)
     for damaged in ("", proof.replace("index", "indices"), proof.replace("index 12", "index 11"), proof[:-9]):
         with pytest.raises(LedgerBroken):
             verify_proof(damaged, body.encode(), ledger.verifier_key)

@@ -82,6 +82,7 @@ def test_a_text_may_hold_empty_lines() -> None:
         "text\n\n",
         "text\n\nno dash\n",
         "text\n\n— log AAAA\n",
+        "text\n\n— log AAAAAAB=\n",
         "text\n\n— log not base64\n",
         "text\n\n— a+b " + "A" * 92 + "\n",
         f"te\txt\n\n{LINE}\n",

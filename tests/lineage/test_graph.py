@@ -80,9 +80,13 @@ def test_a_model_that_reads_itself_ends(database: ControlDatabase) -> None:
 
 def test_a_stream_with_the_name_of_a_model_is_a_stream_in_its_zone(database: ControlDatabase) -> None:
     with database.commit() as tx:
-        record_columns(tx, "heart", columns("SELECT x FROM raw.heart", {"raw.heart": {"x": "INT"}}))
+        record_columns(
+            tx,
+            "heart",
+            columns("SELECT y AS x, z AS y FROM raw.heart", {"raw.heart": {"y": "INT", "z": "INT"}}),
+        )
     with database.read() as conn:
-        assert feeds(conn, "heart.x").origins() == {("raw.heart", "x")}
+        assert feeds(conn, "heart.x").origins() == {("raw.heart", "y")}
 
 
 # --- downstream -------------------------------------------------------------------------------------------
@@ -224,6 +228,18 @@ def test_a_step_that_ended_before_the_batch_landed_did_not_see_it(database: Cont
     with database.read() as conn:
         items = [place.item for place in where_did(conn, BATCH).places()]
     assert items == [MONDAY, "2026-11-02/1"]
+
+
+def test_an_item_reached_again_by_an_earlier_step_is_followed_from_then(database: ControlDatabase) -> None:
+    month = "2026-11/0"
+    with database.commit() as tx:
+        step(tx, "land", 0, {INBOX: [BATCH]}, {"raw/heart": {MONDAY: 10}})
+        step(tx, "derive.slow", 50, {"raw/heart": [MONDAY]}, {"derived/x": {month: 1}})
+        step(tx, "derive.fast", 2, {"raw/heart": [MONDAY]}, {"derived/y": {month: 1}})
+        step(tx, "derive.x", 4, {"derived/y": [month]}, {"derived/x": {month: 1}})
+        step(tx, "derive.z", 6, {"derived/x": [month]}, {"derived/z": {month: 1}})
+    with database.read() as conn:
+        assert "derived/z" in {place.dataset for place in where_did(conn, BATCH).places()}
 
 
 def test_a_failed_step_made_nothing(database: ControlDatabase) -> None:

@@ -98,6 +98,7 @@ def test_what_the_events_say(database: ControlDatabase, tmp_path: Path) -> None:
         ("raw/heart", "pid"): [("INDIRECT", "GROUP_BY")],
         ("raw/heart", "signal"): [("INDIRECT", "FILTER")],
     }
+    assert [one["field"] for one in lineage["n"]["inputFields"]] == ["pid", "signal"]
     assert "size" not in output["outputFacets"]["outputStatistics"]
 
 

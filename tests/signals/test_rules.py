@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
 
 from shelflife.signals.rules import PROBLEMS, apply_rules
 from shelflife.signals.sample import PARSED_SCHEMA, QualityFlag
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 START = NOW - dt.timedelta(days=1)

@@ -7,8 +7,7 @@ import io
 import zipfile
 import zlib
 from contextlib import suppress
-from pathlib import Path
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +20,9 @@ from shelflife.sources.delimited import text_pieces
 from shelflife.sources.registry import ADAPTERS, detect
 from shelflife.sources.source import ByteSource
 from tests.sources.reading import NOW, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEAD = b'<?xml version="1.0"?>\n'
 RECORD = b'<Record type="HKQuantityTypeIdentifierHeartRate" value="SECRET" unit="count/min"/>'

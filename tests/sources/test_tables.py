@@ -112,7 +112,7 @@ def test_fitbit_steps_cover_a_minute() -> None:
 
 
 def test_fitbit_bad_rows() -> None:
-    content = b"Id,Time,Value\n,4/12/2016 7:21:00 AM,60\n1,13/40/2016 7:21:00 AM,60\n1,2/30/2016 7:21:00 AM,60\n1,4/12/99999 7:21:00 AM,60\n1,,60\n7,x\n"
+    content = b"Id,Time,Value\n,4/12/2016 7:21:00 AM,60\n1,13/40/2016 7:21:00 AM,60\n1,2/30/2016 7:21:00 AM,60\n1,4/12/+99999 7:21:00 AM,60\n1,,60\n7,x\n"
     rows = rows_of(content)
     wrong_times = ["bad_time"] * 3
     assert [row["problem"] for row in rows] == ["no_subject", *wrong_times, "no_time", "bad_record"]
