@@ -128,8 +128,15 @@ _SQL_TYPES = {
 
 def attributes_schema() -> dg.TableSchema:
     """Return the columns of the attributes that cohorts are made with."""
-    return dg.TableSchema([_column(field.name, str(field.type), "ordinary") for field in ATTRIBUTES_SCHEMA])
+    texts = {
+        "pid": "pseudonym of the zone that asks",
+        "age_band": "coarse age band on the day of use, or unknown",
+        "sex": "female, male or unknown",
+    }
+    return dg.TableSchema(
+        [_column(field.name, str(field.type), "ordinary", texts[field.name]) for field in ATTRIBUTES_SCHEMA]
+    )
 
 
-def _column(name: str, kind: str, sensitivity: str, description: str | None = None) -> dg.TableColumn:
+def _column(name: str, kind: str, sensitivity: str, description: str) -> dg.TableColumn:
     return dg.TableColumn(name, kind, description=description, tags={CLASS_TAG: sensitivity})

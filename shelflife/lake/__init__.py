@@ -1,0 +1,1 @@
+"""Landing, the catalog of files, unsealing, models and derivation, collection."""

@@ -71,12 +71,12 @@ class DataFile:
     key_number: int | None
     rows: int
     samples: int
-    bytes: int
+    size: int
     sha256: bytes
 
 
 _PARTITION_COLUMNS = [partition.c[name] for name in Partition.__dataclass_fields__]
-_FILE_COLUMNS = [data_file.c[name] for name in DataFile.__dataclass_fields__]
+_FILE_COLUMNS = [data_file.c["bytes" if name == "size" else name] for name in DataFile.__dataclass_fields__]
 
 
 def ensure_partitions(
@@ -125,7 +125,7 @@ def partitions(
     if periods is not None:
         query = query.where(partition.c.period.in_(periods))
     rows = conn.execute(query.order_by(partition.c.table_name, partition.c.period, partition.c.partition_id))
-    return [Partition(**row._mapping) for row in rows]
+    return [Partition(*row) for row in rows]
 
 
 def partitions_by_id(conn: sa.Connection, ids: Iterable[str]) -> dict[str, Partition]:
@@ -135,7 +135,7 @@ def partitions_by_id(conn: sa.Connection, ids: Iterable[str]) -> dict[str, Parti
     for start in range(0, len(wanted), CHUNK):
         chunk = wanted[start : start + CHUNK]
         query = sa.select(*_PARTITION_COLUMNS).where(partition.c.partition_id.in_(chunk))
-        found |= {row.partition_id: Partition(**row._mapping) for row in conn.execute(query)}
+        found |= {row.partition_id: Partition(*row) for row in conn.execute(query)}
     return found
 
 
@@ -189,10 +189,10 @@ def register_pending(
         key_number=key_number,
         rows=0,
         samples=0,
-        bytes=0,
+        size=0,
         sha256=b"",
     )
-    tx.conn.execute(data_file.insert().values(**made.__dict__, created_at=now))
+    tx.conn.execute(data_file.insert().values(**_row(made), created_at=now))
     return made
 
 
@@ -251,7 +251,7 @@ def live_files(
     )
     if periods is not None:
         query = query.where(partition.c.period.in_(periods))
-    return [DataFile(**row._mapping) for row in conn.execute(query)]
+    return [DataFile(*row) for row in conn.execute(query)]
 
 
 def files_of_partition(
@@ -262,7 +262,7 @@ def files_of_partition(
     if batch_id is not None:
         visible |= (data_file.c.state == "pending") & (data_file.c.batch_id == batch_id)
     query = sa.select(*_FILE_COLUMNS).where(data_file.c.partition_id == partition_id, visible)
-    return [DataFile(**row._mapping) for row in conn.execute(query.order_by(data_file.c.file_id))]
+    return [DataFile(*row) for row in conn.execute(query.order_by(data_file.c.file_id))]
 
 
 def path_of(estate: Estate, file: DataFile) -> Path:
@@ -293,8 +293,15 @@ def files_by_id(conn: sa.Connection, ids: Sequence[str]) -> list[DataFile]:
     wanted = sorted(set(ids))
     for start in range(0, len(wanted), CHUNK):
         query = sa.select(*_FILE_COLUMNS).where(data_file.c.file_id.in_(wanted[start : start + CHUNK]))
-        found += [DataFile(**row._mapping) for row in conn.execute(query.order_by(data_file.c.file_id))]
+        found += [DataFile(*row) for row in conn.execute(query.order_by(data_file.c.file_id))]
     return found
+
+
+def _row(file: DataFile) -> dict[str, object]:
+    """Return a file as a row of the catalog's table."""
+    values = dict(file.__dict__)
+    values["bytes"] = values.pop("size")
+    return values
 
 
 def _name(home: Partition) -> PartitionName:
@@ -311,5 +318,5 @@ def _existing(conn: sa.Connection, zone: str, names: Sequence[PartitionName]) ->
             partition.c.table_name.in_(tables),
             partition.c.period.in_(periods[start : start + CHUNK]),
         )
-        found += [Partition(**row._mapping) for row in conn.execute(query)]
+        found += [Partition(*row) for row in conn.execute(query)]
     return found

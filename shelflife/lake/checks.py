@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
@@ -22,6 +21,8 @@ from shelflife.signals.vocabulary import SIGNALS, STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import duckdb
 
     from shelflife.estate import Estate
 

@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
     from shelflife.control.database import Transaction
     from shelflife.estate import Estate
-    from shelflife.keys.leases import Lease
     from shelflife.lake.batches import Batch
 
 PEOPLE_PER_BUCKET = 2_000

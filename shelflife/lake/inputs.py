@@ -12,7 +12,8 @@ from shelflife.lake.model_header import ATTRIBUTES
 from shelflife.lake.models import columns_read, output_schema
 from shelflife.lake.staleness import Unit, days_of
 from shelflife.lake.unseal import read_partition
-from shelflife.seal.parquet import CLASSES, EncryptedFile, open_encrypted
+from shelflife.seal.file_keys import CLASSES
+from shelflife.seal.parquet import EncryptedFile, open_encrypted
 from shelflife.signals.sample import SAMPLE_SCHEMA
 from shelflife.signals.vocabulary import STREAMS
 from shelflife.subjects.directory import pseudonym_map

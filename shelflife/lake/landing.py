@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from shelflife.control.database import Transaction
     from shelflife.estate import Estate
     from shelflife.keys.leases import Lease
+    from shelflife.sources.source import SourceAdapter
 
 GROUP_BYTES = 64 << 20
 GROUP_FILES = 500
@@ -47,7 +48,7 @@ Progress = Callable[[int, int], None]
 Clock = Callable[[], "datetime"]
 
 
-class _Halfway(Exception):
+class _BrokeOffError(Exception):
     """A file turned out broken after some of its rows were sealed; the batch starts again without it."""
 
     def __init__(self, index: int, error: SourceError) -> None:
@@ -125,7 +126,7 @@ def _land_group(
         try:
             entries = _land_batch(estate, group, broken, report, clock)
             break
-        except _Halfway as halfway:
+        except _BrokeOffError as halfway:
             broken[halfway.index] = halfway.error
         except (CommitConflict, LeaseExpired):
             conflicts += 1
@@ -198,11 +199,7 @@ def _read(loader: Loader, entry: _Entry, index: int, profiles: list[tuple[int, P
         source = ByteSource.from_path(entry.file.path)
         adapter = detect(source)
         entry.outcome.source = adapter.name
-        if adapter.subject_scope == "file" and entry.file.account is None:
-            raise SourceError(
-                "Nothing says which account this file belongs to.",
-                remedy="Put it into a folder named after the account, or land it with --account.",
-            )
+        _check_account(adapter, entry.file)
         parsing = adapter.parse(source, now=loader.now)
         for part in parsing:
             waiting.append(part)
@@ -214,13 +211,21 @@ def _read(loader: Loader, entry: _Entry, index: int, profiles: list[tuple[int, P
                 waiting, rows, sealed_some = [], 0, True
     except SourceError as error:
         if sealed_some:
-            raise _Halfway(index, error) from None
+            raise _BrokeOffError(index, error) from None
         _refuse(entry.outcome, error)
         return
     loader.add(waiting, index)
     entry.outcome.ignored = Counter(parsing.ignored)
     profiles += [(index, known) for known in (parsing.profile, *parsing.profiles) if not known.empty]
     entry.outcome.profiles = sum(index == of for of, _ in profiles)
+
+
+def _check_account(adapter: SourceAdapter, file: InboxFile) -> None:
+    if adapter.subject_scope == "file" and file.account is None:
+        raise SourceError(
+            "Nothing says which account this file belongs to.",
+            remedy="Put it into a folder named after the account, or land it with --account.",
+        )
 
 
 def _refuse(outcome: FileOutcome, error: ShelflifeError) -> None:

@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    import sqlalchemy as sa
-
     from shelflife.estate import Estate
     from shelflife.lake.accounting import FileOutcome
     from shelflife.lake.batches import Batch

@@ -45,6 +45,12 @@ def record_model(tx: Transaction, model: Model, models: Mapping[str, Model]) -> 
         record_columns(tx, model.name, model_edges(model, models))
 
 
+def dataset_columns(models: Mapping[str, Model]) -> dict[str, dict[str, str]]:
+    """Return the columns of every dataset that lineage names, with their SQL types."""
+    found = {f"raw/{stream}": _sql_columns(stream, models) for stream in STREAMS}
+    return found | {f"{model.zone}/{name}": _sql_columns(name, models) for name, model in models.items()}
+
+
 def _sql_columns(name: str, models: Mapping[str, Model]) -> dict[str, str]:
     """Return the columns of a relation that a model reads, with their SQL types."""
     if name in models:

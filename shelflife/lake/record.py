@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from shelflife.control.tables import batch as batch_table
 from shelflife.errors import CommitConflict
 from shelflife.lake.catalog import files_by_id, partitions_by_id
+from shelflife.lake.model_columns import dataset_columns
+from shelflife.lake.models import load_models
 from shelflife.lineage import record as lineage
 from shelflife.lineage.openlineage import emit_pending
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from shelflife.lake.loader import Sealed
     from shelflife.lake.models import Model
     from shelflife.lake.staleness import Unit
+    from shelflife.ledger.entries import JSON
 
 _COUNTS = ("samples_in", "landed", "duplicates", "quarantined", "refused")
 
@@ -37,7 +40,7 @@ def landing(
     now: dt.datetime,
 ) -> None:
     """Record a landing batch: what it read, what it wrote, its accounting and a digest over its files."""
-    counts = {name: sum(getattr(outcome, name) for outcome in outcomes) for name in _COUNTS}
+    counts: dict[str, int] = {name: sum(getattr(outcome, name) for outcome in outcomes) for name in _COUNTS}
     run = lineage.start_run(tx, "land", "land", batch.started_at, facts={"files": len(outcomes), **counts})
     lineage.add_inputs(tx, run, lineage.INBOX, [batch.batch_id])
     rows: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -48,7 +51,7 @@ def landing(
         sizes[dataset] += one.size
     for dataset, written in rows.items():
         lineage.add_outputs(tx, run, dataset, written, size=sizes[dataset])
-    entry = {
+    entry: dict[str, JSON] = {
         "type": "land",
         "run": run,
         "batch": batch.batch_id,
@@ -70,7 +73,7 @@ def derivation(
     now: dt.datetime,
 ) -> None:
     """Record a derivation: which partitions or tables it read, which units it wrote, and a digest over its files."""
-    entry = {
+    entry: dict[str, JSON] = {
         "type": "derive",
         "batch": batch.batch_id,
         "model": model.name,
@@ -108,7 +111,8 @@ def close_batch(tx: Transaction, batch: Batch, now: dt.datetime) -> None:
 
 def publish(estate: Estate, now: dt.datetime) -> int:
     """Write the OpenLineage events of every recorded step that has none yet. Returns how many steps."""
-    return emit_pending(estate.database, estate.settings.lineage_folder, now)
+    schemas = dataset_columns(load_models(estate.settings.models))
+    return emit_pending(estate.database, estate.settings.lineage_folder, now, schemas=schemas)
 
 
 def _inputs_of(tx: Transaction, unit: Unit) -> dict[str, set[str]]:

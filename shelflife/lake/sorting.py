@@ -6,6 +6,7 @@ Pure: it takes rows and what is known of the people in them, and returns rows wi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -133,7 +134,7 @@ def in_sealing_order(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Group]]:
     files = _run_starts(rows.select(pl.struct("table_name", "period").rle_id()).to_series().to_numpy())
     who = rows["who"].to_numpy()
     groups = []
-    for start, stop in zip(files[:-1], files[1:], strict=True):
+    for start, stop in pairwise(files):
         bounds = _run_starts(who[start:stop])
         owners = [int(who[start + place]) for place in bounds[:-1]]
         table_name, period = rows["table_name"][int(start)], rows["period"][int(start)]

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from shelflife.errors import KeyDestroyed
 from shelflife.lake.catalog import path_of
-from shelflife.seal.blocks import BlockContext, open_blocks
+from shelflife.seal.blocks import open_blocks
+from shelflife.seal.context import BlockContext
 from shelflife.seal.files import read_sealed
 from shelflife.seal.locators import raw_ids
 from shelflife.signals.sample import SAMPLE_SCHEMA

@@ -161,7 +161,7 @@ def _integers(
     factor = unit[0] if (unit == unit[0]).all() else np.repeat(unit, counts)
     narrow = stored.view(f"<{'i' if kind == Kind.DELTA else 'u'}{width}")
     # Unsigned 64-bit distances wrap around, which is what undoes the wrapping of the encoder.
-    values = np.multiply(narrow, factor, dtype=np.int64, casting="unsafe")
+    values: Ints = np.multiply(narrow, factor, dtype=np.int64, casting="unsafe")
     if kind == Kind.OFFSET:
         values += np.repeat(base, counts)
         return values

@@ -1,0 +1,1 @@
+"""Identity: aliases, pseudonyms, profiles, tombstones."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hmac
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from shelflife.keys.pseudonyms import pseudonym
 from shelflife.seal.values import open_value, seal_value
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from shelflife.control.database import Transaction

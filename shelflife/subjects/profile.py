@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import sqlalchemy as sa
 
-from shelflife.control.tables import attribute_disclosure, estate as estate_table, subject
+from shelflife.control.tables import attribute_disclosure, subject
+from shelflife.control.tables import estate as estate_table
 from shelflife.errors import KeyDestroyed
 from shelflife.keys.pseudonyms import pseudonym
 from shelflife.seal.values import open_value, seal_value

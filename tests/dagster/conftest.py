@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).parents[2]
+MARKS = [
+    pytest.mark.dagster,
+    pytest.mark.slow,
+    # One worker: everything here shares one instance, and Great Expectations is imported once.
+    pytest.mark.xdist_group("dagster"),
+    pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::pydantic.PydanticDeprecatedSince20"),
+]
 NAME, DEVICE = "Quokkalinde", "Quokkalinde's Uhr"
 ACCOUNTS = ("acct-wombat-40117", "acct-numbat-55902", "acct-dunnart-61333", "acct-bilby-70921")
 GLUCOSE, PULSE = 143.271828, 301.314159

@@ -8,7 +8,8 @@ import dagster as dg
 import pytest
 import yaml
 from dagster._core.definitions.partitions.context import partition_loading_context
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assets.metadata import facts
 from assets.partitions import DAYS, GRAINS, partition_key, ranges
@@ -16,9 +17,9 @@ from orchestration.hardening import REDACTED_LOGGER
 from orchestration.refusing_io import refusing_io_manager
 from shelflife.errors import ConfigurationError
 from shelflife.signals.vocabulary import STREAMS
-from tests.dagster.conftest import NAME, ROOT, write_home
+from tests.dagster.conftest import MARKS, NAME, ROOT, write_home
 
-pytestmark = [pytest.mark.dagster, pytest.mark.slow, pytest.mark.xdist_group("dagster")]
+pytestmark = MARKS
 
 OWNERS = {"team:data-platform", "team:analytics", "team:privacy"}
 
@@ -42,7 +43,9 @@ def test_every_asset_has_an_owner_that_is_a_function_kinds_and_classed_columns(s
         assert spec.owners, name
         assert spec.kinds, name
         columns = spec.metadata["dagster/column_schema"].columns
-        assert all(column.tags["shelflife/class"] in {"ordinary", "sensitive", "special"} for column in columns)
+        assert all(
+            column.tags["shelflife/class"] in {"ordinary", "sensitive", "special"} for column in columns
+        )
         assert all(column.description for column in columns), name
 
 
@@ -65,19 +68,21 @@ def test_the_io_manager_refuses_to_store_and_to_load():
     def careless() -> str:
         return NAME
 
-    manager = refusing_io_manager(dg.build_init_resource_context())
+    manager = refusing_io_manager()
     with pytest.raises(ConfigurationError):
         manager.handle_output(dg.build_output_context(), NAME)
     with pytest.raises(ConfigurationError):
         manager.load_input(dg.build_input_context())
-    assert not dg.materialize([careless], resources={"io_manager": refusing_io_manager}, raise_on_error=False).success
+    assert not dg.materialize(
+        [careless], resources={"io_manager": refusing_io_manager}, raise_on_error=False
+    ).success
 
 
 def test_the_instance_keeps_no_output_and_bounds_its_ticks(tmp_path):
     with dg.DagsterInstance.local_temp(str(write_home(tmp_path))) as instance:
         assert type(instance.compute_log_manager).__name__ == "NoOpComputeLogManager"
         assert instance.telemetry_enabled is False
-        sensors = instance.get_tick_retention_settings(dg._core.definitions.run_request.InstigatorType.SENSOR)  # noqa: SLF001
+        sensors = instance.get_tick_retention_settings(dg._core.definitions.run_request.InstigatorType.SENSOR)
         assert all(days > 0 for days in sensors.values()), sensors
     assert yaml.safe_load((ROOT / "dagster.yaml").read_text())["concurrency"]["pools"]["default_limit"] == 1
 
@@ -129,7 +134,11 @@ def offences(name: str, tree: ast.AST) -> list[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and node.attr == "MetadataValue" and name != "assets/metadata.py":
             found.append("MetadataValue")
-        if isinstance(node, ast.Attribute) and node.attr == "log" and getattr(node.value, "id", "") == "context":
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr == "log"
+            and getattr(node.value, "id", "") == "context"
+        ):
             found.append("context.log")
         if isinstance(node, ast.Call):
             given = [word.value for word in node.keywords if word.arg == "metadata"]

@@ -10,9 +10,9 @@ import pytest
 
 from orchestration.demo import MARKER, prepare
 from shelflife.errors import ConfigurationError
-from tests.dagster.conftest import ROOT
+from tests.dagster.conftest import MARKS, ROOT
 
-pytestmark = [pytest.mark.dagster, pytest.mark.slow, pytest.mark.xdist_group("dagster")]
+pytestmark = MARKS
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,17 @@ def test_a_rerun_starts_from_an_empty_folder(tmp_path):
 
 def test_the_demonstration_ends_with_one_line_of_json_and_every_row_accounted_for(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "orchestration.demo", "--folder", tmp_path / "demo", "--people", "6", "--days", "3"],
+        [
+            sys.executable,
+            "-m",
+            "orchestration.demo",
+            "--folder",
+            tmp_path / "demo",
+            "--people",
+            "6",
+            "--days",
+            "3",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -48,7 +58,11 @@ def test_the_demonstration_ends_with_one_line_of_json_and_every_row_accounted_fo
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["subjects"] == 6
-    assert told["samples_in"] == sum(told[name] for name in ("landed", "duplicates", "quarantined", "refused")) > 0
+    assert (
+        told["samples_in"]
+        == sum(told[name] for name in ("landed", "duplicates", "quarantined", "refused"))
+        > 0
+    )
     assert told["derived_rows"] > 0
     assert "ERROR" not in done.stderr
     assert not any((tmp_path / "demo" / "inbox").rglob("*.*"))

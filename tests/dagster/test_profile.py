@@ -6,13 +6,12 @@ import subprocess
 import sys
 
 import pyarrow as pa
-import pytest
 
 from assets.profile import expectations_of, judge_profiles
 from shelflife.signals.vocabulary import SIGNALS, STREAMS
-from tests.dagster.conftest import ROOT
+from tests.dagster.conftest import MARKS, ROOT
 
-pytestmark = [pytest.mark.dagster, pytest.mark.slow, pytest.mark.xdist_group("dagster")]
+pytestmark = MARKS
 
 
 def profile(**rows: tuple[float | None, float]) -> pa.Table:

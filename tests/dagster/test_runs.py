@@ -7,10 +7,10 @@ import pytest
 
 from shelflife.lake.checks import unjudged
 from tests.canaries import hits
-from tests.dagster.conftest import ACCOUNTS, CANARIES, GLUCOSE, NAME, PULSE, failures, write_home
+from tests.dagster.conftest import ACCOUNTS, CANARIES, GLUCOSE, MARKS, NAME, PULSE, failures, write_home
 from tests.dagster.inbox_files import apple_export, broken_export
 
-pytestmark = [pytest.mark.dagster, pytest.mark.slow, pytest.mark.xdist_group("dagster")]
+pytestmark = MARKS
 
 
 def facts_of(warehouse, asset: str, partition: str) -> dict[str, object]:
@@ -30,7 +30,9 @@ def test_landing_through_dagster_lands_checks_and_derives(warehouse, capfd):
     # The run was started for another day than the one that the file turned out to hold.
     assert facts_of(warehouse, "raw/glucose", "2026-11-02")["samples landed"] == 3
     assert facts_of(warehouse, "raw/glucose", "2026-11-01")["samples landed"] == 0
-    checks = {(check.asset_key.path[-1], check.check_name): check for check in landed.get_asset_check_evaluations()}
+    checks = {
+        (check.asset_key.path[-1], check.check_name): check for check in landed.get_asset_check_evaluations()
+    }
     assert len(checks) == 12
     assert all(check.passed and check.blocking for check in checks.values())
     assert checks["glucose", "row_rules"].metadata["rows checked"].value == 3

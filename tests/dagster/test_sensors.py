@@ -16,10 +16,10 @@ from orchestration.sensors import inbox_sensor, run_requests
 from shelflife.config import load_settings
 from shelflife.lake.models import load_models
 from shelflife.lake.staleness import Unit
-from tests.dagster.conftest import ACCOUNTS, GLUCOSE, NAME, ROOT, clean_environment
+from tests.dagster.conftest import ACCOUNTS, GLUCOSE, MARKS, NAME, ROOT, clean_environment
 from tests.dagster.inbox_files import apple_export
 
-pytestmark = [pytest.mark.dagster, pytest.mark.slow, pytest.mark.xdist_group("dagster")]
+pytestmark = MARKS
 
 TODAY = dt.date(2026, 11, 23)
 
@@ -61,7 +61,9 @@ def test_the_same_stale_units_have_the_same_run_key_and_others_another(models):
 
 def test_an_empty_inbox_is_skipped(warehouse):
     assert not list(warehouse.inbox.rglob("*.*"))
-    answer = inbox_sensor(dg.build_sensor_context(instance=warehouse.instance, resources={"estate": EstateResource()}))
+    answer = inbox_sensor(
+        dg.build_sensor_context(instance=warehouse.instance, resources={"estate": EstateResource()})
+    )
     assert isinstance(answer, dg.SkipReason)
 
 
@@ -88,7 +90,12 @@ def test_a_daemon_lands_and_derives_what_is_put_into_the_inbox(warehouse):
     """Both sensors under the real daemon, runs in processes of their own, as in production."""
     warehouse.put(ACCOUNTS[3], f"{NAME}.xml", apple_export("glucose", [100, GLUCOSE], "2026-11-10"))
     workspace = ["-w", str(ROOT / "workspace.yaml")]
-    options = {"cwd": ROOT, "env": clean_environment(), "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    options = {
+        "cwd": ROOT,
+        "env": clean_environment(),
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+    }
     program = Path(sys.executable).parent / "dagster"
     subprocess.run([program, "sensor", "start", *workspace, "--start-all"], check=True, **options)
     with subprocess.Popen([program.with_name("dagster-daemon"), "run", *workspace], **options) as daemon:
@@ -99,7 +106,9 @@ def test_a_daemon_lands_and_derives_what_is_put_into_the_inbox(warehouse):
             said, _ = daemon.communicate(timeout=60)
     assert NAME.encode() not in said
     assert ACCOUNTS[3].encode() not in said
-    runs = warehouse.instance.get_runs(dg.RunsFilter(tags={"dagster/sensor_name": ["inbox_sensor", "stale_sensor"]}))
+    runs = warehouse.instance.get_runs(
+        dg.RunsFilter(tags={"dagster/sensor_name": ["inbox_sensor", "stale_sensor"]})
+    )
     assert {run.job_name for run in runs} >= {"land_inbox", "derive_tables"}
     assert warehouse.leaks() == []
 

@@ -10,11 +10,12 @@ import sqlalchemy as sa
 
 from shelflife.control.tables import alias, data_file, derivation, partition, subject
 from shelflife.keys.pseudonyms import pseudonym
-from shelflife.lake.catalog import live_files, partitions, files_of_partition
+from shelflife.lake.catalog import files_of_partition, live_files, partitions
 from shelflife.lake.inputs import derived_files
 from shelflife.lake.models import load_models, output_schema
 from shelflife.lake.unseal import read_partition
-from shelflife.seal.parquet import CLASSES, open_encrypted
+from shelflife.seal.file_keys import CLASSES
+from shelflife.seal.parquet import open_encrypted
 from shelflife.seal.values import open_value
 from shelflife.subjects.directory import PROFILE_STREAM, everyone
 

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -92,8 +91,10 @@ def test_a_file_that_breaks_off_after_part_was_sealed_lands_nothing_of_it(tmp_pa
         folder.mkdir(parents=True)
         (folder / name).write_bytes(content)
     halfway = []
-    begin = landing._Halfway.__init__
-    monkeypatch.setattr(landing._Halfway, "__init__", lambda *args: (halfway.append(args), begin(*args))[1])
+    begin = landing._BrokeOffError.__init__
+    monkeypatch.setattr(
+        landing._BrokeOffError, "__init__", lambda *args: (halfway.append(args), begin(*args))[1]
+    )
     report = landed(estate)
     assert halfway, "the file was refused before anything of it was sealed: the test tests nothing"
     assert sorted(file.state for file in report.files) == ["landed", "refused"]

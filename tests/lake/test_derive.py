@@ -22,7 +22,8 @@ from shelflife.lake.inputs import derived_files
 from shelflife.lake.landing import land
 from shelflife.lake.models import load_models, output_schema
 from shelflife.lake.status import status
-from shelflife.seal.parquet import CLASSES, open_encrypted
+from shelflife.seal.file_keys import CLASSES
+from shelflife.seal.parquet import open_encrypted
 from tests.conftest import NOW
 from tests.lake.state import derived_rows
 

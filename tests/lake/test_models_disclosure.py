@@ -93,6 +93,11 @@ def test_a_lone_small_cell_takes_others_with_it() -> None:
     assert suppressed_cells(counts, MINIMUM) == {(0, 0), (0, 1), (1, 0), (1, 1)}
 
 
+def test_a_helper_that_became_superfluous_is_published() -> None:
+    counts = {(0, 0): 50, (0, 1): 20, (0, 2): 20, (1, 1): 8, (2, 1): 100, (3, 2): 8}
+    assert len(suppressed_cells(counts, MINIMUM)) == 4
+
+
 def test_a_bridge_between_two_blocks_is_found() -> None:
     """Every line through the middle cell has two blanks, and yet sums of lines give it away."""
     block = [(0, 0), (0, 1), (1, 0), (1, 1)]

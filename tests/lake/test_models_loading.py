@@ -178,7 +178,12 @@ def test_a_locked_connection_reaches_nothing(statement: str) -> None:
 
 
 def test_a_locked_connection_never_spills() -> None:
-    with locked_connection({}, memory="50MB") as connection, pytest.raises(duckdb.OutOfMemoryException):
-        connection.execute(
-            "SELECT count(*) FROM (SELECT DISTINCT hash(i), i FROM range(20000000) t(i))"
-        ).fetchall()
+    with locked_connection({}, memory="50MB") as connection:
+        folder, size = connection.execute(
+            "SELECT current_setting('temp_directory'), current_setting('max_temp_directory_size')"
+        ).fetchall()[0]
+        assert (folder, size) == ("", "0 bytes")
+        with pytest.raises(duckdb.OutOfMemoryException):
+            connection.execute(
+                "SELECT count(*) FROM (SELECT DISTINCT i FROM range(20000000) t(i))"
+            ).fetchall()
