@@ -18,6 +18,7 @@ import os
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,9 +151,9 @@ def main() -> None:
                 raise SystemExit(f"the two sides disagree on {query!r}")
             seconds = median_of_each(
                 {
-                    "encrypted": lambda s=sql: governed(s, files, schema),
-                    "arrow": lambda s=sql: arrow(s, plain, schema),
-                    "native": lambda s=sql: native(s, plain),
+                    "encrypted": partial(governed, sql, files, schema),
+                    "arrow": partial(arrow, sql, plain, schema),
+                    "native": partial(native, sql, plain),
                 },
                 options.runs,
             )

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +159,14 @@ def scan(table: pa.Table) -> float:
     return float(pc.sum(table.column("value_num")).as_py() + span["max"].value - span["min"].value)
 
 
+def unseal_and_scan(path: Path, columns: list[str] | None, key_of: dict[bytes, bytes]) -> float:
+    return scan(read_ours(path, columns, key_of))
+
+
+def read_and_scan(path: Path, columns: list[str] | None, threads: object) -> float:
+    return scan(read_plain(path, columns, threads=bool(threads)))
+
+
 def median_seconds(work: Callable[[], Any], runs: int) -> float:
     work()
     times = []
@@ -180,14 +189,10 @@ def measure(samples: int, block: int, runs: int) -> dict[str, Any]:
         if scan(read_ours(ours, None, key_of)) != scan(read_plain(theirs, None, threads=False)):
             raise SystemExit("the two sides do not hold the same rows")
         for name, columns in (("all", None), ("two", SCAN_COLUMNS)):
-            seconds[f"unseal_{name}"] = median_seconds(
-                lambda c=columns: scan(read_ours(ours, c, key_of)), runs
-            )
+            seconds[f"unseal_{name}"] = median_seconds(partial(unseal_and_scan, ours, columns, key_of), runs)
             for threads in (False, True):
                 key = f"plain_read_{name}_{'threads' if threads else 'one_thread'}"
-                seconds[key] = median_seconds(
-                    lambda c=columns, t=threads: scan(read_plain(theirs, c, threads=t)), runs
-                )
+                seconds[key] = median_seconds(partial(read_and_scan, theirs, columns, threads), runs)
         sizes = {"sealed": ours.stat().st_size, "plain": theirs.stat().st_size}
     return {"block": block, "samples": table.num_rows, "seconds": seconds, "bytes": sizes}
 

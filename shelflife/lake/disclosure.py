@@ -69,10 +69,8 @@ def suppressed_cells(
     hidden = set(needed)
     while len(hidden) < len(cells) and (exposed := _exposed(counts, lines, hidden, minimum)):
         hidden.add(_best_helper(counts, lines, hidden, exposed, minimum))
-    for cell in reversed(cells):
-        # A helper that a later one made superfluous is published again, the largest first.
-        if cell in hidden - needed and not _exposed(counts, lines, hidden - {cell}, minimum):
-            hidden.remove(cell)
+    while (spare := _superfluous(counts, lines, hidden, needed, minimum)) is not None:
+        hidden.remove(spare)
     return hidden
 
 
@@ -146,3 +144,15 @@ def _best_helper(
         near or published,
         key=lambda cell: (len(_exposed(counts, lines, hidden | {cell}, minimum)), counts[cell], repr(cell)),
     )
+
+
+def _superfluous(
+    counts: Mapping[Cell, int],
+    lines: Sequence[tuple[Cell, ...]],
+    hidden: set[Cell],
+    needed: set[Cell],
+    minimum: int,
+) -> Cell | None:
+    """Return the largest helper that can be published after all, now that others are suppressed."""
+    helpers = sorted(hidden - needed, key=lambda cell: (-counts[cell], repr(cell)))
+    return next((cell for cell in helpers if not _exposed(counts, lines, hidden - {cell}, minimum)), None)

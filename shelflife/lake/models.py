@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import duckdb
@@ -91,14 +93,7 @@ def load_models(folder: Path) -> Mapping[str, Model]:
     files = sorted(folder.glob("*/*.sql"), key=lambda file: (file.parent.name != "derived", file.stem))
     if not files:
         raise ConfigurationError("There are no SQL models.", remedy="Check the setting `models`.")
-    parsed = [_parse(file) for file in files]
-    inputs = dict.fromkeys(STREAMS, STREAM_SCHEMA) | {ATTRIBUTES: ATTRIBUTES_SCHEMA}
-    models: dict[str, Model] = {}
-    for file, header, sql, digest in parsed:
-        model = _load(f"{file.parent.name}/{file.name}", header, sql, digest, inputs)
-        models[model.name] = model
-        inputs[model.name] = model.schema
-    return models
+    return _checked(tuple((file.parent.name, file.stem, _text(file)) for file in files))
 
 
 def output_schema(model: Model, models: Mapping[str, Model]) -> pa.Schema:
@@ -183,16 +178,29 @@ _LOCKS = (
 )
 
 
-def _parse(file: Path) -> tuple[Path, ModelHeader, str, bytes]:
-    name = f"{file.parent.name}/{file.name}"
+def _text(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise _wrong(name, "cannot be read as UTF-8 text") from None
-    header, sql = split_model(text, name=name)
-    if header.name != file.stem or header.zone != file.parent.name:
-        raise _wrong(name, "name and zone must be those of the file and its folder")
-    return file, header, sql, hashlib.sha256(text.encode()).digest()
+        raise _wrong(f"{file.parent.name}/{file.name}", "cannot be read as UTF-8 text") from None
+
+
+@lru_cache(maxsize=8)
+def _checked(files: tuple[tuple[str, str, str], ...]) -> Mapping[str, Model]:
+    """Check models given as (folder, name, text); the same texts are checked once in a process."""
+    parsed = []
+    for folder, stem, text in files:
+        name = f"{folder}/{stem}.sql"
+        header, sql = split_model(text, name=name)
+        if (header.zone, header.name) != (folder, stem):
+            raise _wrong(name, "name and zone must be those of the file and its folder")
+        parsed.append((name, header, sql, hashlib.sha256(text.encode()).digest()))
+    inputs = dict.fromkeys(STREAMS, STREAM_SCHEMA) | {ATTRIBUTES: ATTRIBUTES_SCHEMA}
+    models: dict[str, Model] = {}
+    for name, header, sql, digest in parsed:
+        models[header.name] = _load(name, header, sql, digest, inputs)
+        inputs[header.name] = models[header.name].schema
+    return MappingProxyType(models)
 
 
 def _load(name: str, header: ModelHeader, sql: str, digest: bytes, inputs: Mapping[str, pa.Schema]) -> Model:
@@ -221,7 +229,7 @@ def _load(name: str, header: ModelHeader, sql: str, digest: bytes, inputs: Mappi
         retention_class=header.retention_class,
         erasure=header.erasure,
         disclosure=header.disclosure,
-        columns=dict(header.columns),
+        columns=MappingProxyType(dict(header.columns)),
         sql=sql,
         digest=digest,
         schema=schema,

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+__all__ = ["SEALED_SCHEMA", "BlockContext", "broken", "open_blocks", "seal_blocks"]
+
 SEALED_SCHEMA = pa.schema(
     [
         pa.field("locator", pa.binary(LOCATOR_BYTES), nullable=False),

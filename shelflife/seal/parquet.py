@@ -28,6 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
+__all__ = [
+    "CLASSES",
+    "EncryptedDataset",
+    "EncryptedFile",
+    "broken_seals",
+    "open_encrypted",
+    "write_encrypted",
+]
+
 _MAGIC = b"PARE"
 
 

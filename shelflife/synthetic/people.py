@@ -50,8 +50,8 @@ _ZONES = (
     "Asia/Tokyo",
     "Europe/Helsinki",
 )
-# Most users of a fitness platform are between 30 and 50; the older and younger are few, as in a real cohort.
-_AGE_BANDS = ((30, 39, 0.45), (40, 49, 0.40), (22, 29, 0.08), (50, 67, 0.07))
+# Two thirds are in their thirties, so that a few dozen people have cohort cells large enough to publish beside small ones.
+_COMMON_AGES, _RARE_AGES = (30, 38), ((20, 28), (40, 48))
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _person(index: int, seed: int, until: dt.date) -> Person:
     if index % 3 == 0:
         sensor = "clarity" if index % 2 == 0 else "glucose_ml"
     fitness = float(draw.beta(2, 3))
-    sex: Literal["female", "male"] = "female" if (index // 3 + index) % 2 == 0 else "male"
+    sex: Literal["female", "male"] = "female" if index % 2 == 0 else "male"
     given = _FEMALE_NAMES if sex == "female" else _MALE_NAMES
     return Person(
         index=index,
@@ -133,7 +133,7 @@ def _person(index: int, seed: int, until: dt.date) -> Person:
         given_name=given[index // 2 % len(given)],
         family_name=_FAMILY_NAMES[index % len(_FAMILY_NAMES)]
         + ("" if index < len(_FAMILY_NAMES) else f"son{index}"),
-        birth_date=_birth_date(draw, until),
+        birth_date=_birth_date(index, draw, until),
         sex=sex,
         zone=_ZONES[index % len(_ZONES)],
         source=source,
@@ -145,7 +145,7 @@ def _person(index: int, seed: int, until: dt.date) -> Person:
     )
 
 
-def _birth_date(draw: np.random.Generator, until: dt.date) -> dt.date:
-    band = _AGE_BANDS[int(draw.choice(len(_AGE_BANDS), p=[share for *_, share in _AGE_BANDS]))]
-    days = int(draw.integers(band[0] * 366, (band[1] + 1) * 365))
+def _birth_date(index: int, draw: np.random.Generator, until: dt.date) -> dt.date:
+    youngest, oldest = _COMMON_AGES if index % 6 < 4 else _RARE_AGES[index // 6 % 2]
+    days = int(draw.integers(youngest * 366, (oldest + 1) * 365))
     return until - dt.timedelta(days=days)

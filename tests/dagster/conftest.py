@@ -31,7 +31,7 @@ MARKS = [
 ]
 NAME, DEVICE = "Quokkalinde", "Quokkalinde's Uhr"
 ACCOUNTS = ("acct-wombat-40117", "acct-numbat-55902", "acct-dunnart-61333", "acct-bilby-70921")
-GLUCOSE, PULSE = 143.271828, 301.314159
+GLUCOSE, PULSE = 143.271828, 224.314159
 CANARIES: list[str | float] = [NAME, DEVICE, *ACCOUNTS, GLUCOSE, PULSE, str(GLUCOSE), str(PULSE)]
 
 

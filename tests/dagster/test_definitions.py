@@ -2,6 +2,7 @@
 
 import ast
 import datetime as dt
+import itertools
 import logging
 
 import dagster as dg
@@ -16,6 +17,7 @@ from assets.partitions import DAYS, GRAINS, partition_key, ranges
 from orchestration.hardening import REDACTED_LOGGER
 from orchestration.refusing_io import refusing_io_manager
 from shelflife.errors import ConfigurationError
+from shelflife.lake.staleness import period_of
 from shelflife.signals.vocabulary import STREAMS
 from tests.dagster.conftest import MARKS, NAME, ROOT, write_home
 
@@ -177,8 +179,6 @@ def test_what_looks_for_ways_around_the_allow_list_finds_them(line):
     today=st.dates(dt.date(2010, 2, 1), dt.date(2060, 1, 1)),
 )
 def test_every_period_belongs_to_a_partition_that_exists(day, grain, today):
-    from shelflife.lake.staleness import period_of
-
     key = partition_key(period_of(day, grain), grain, today)
     noon = dt.datetime.combine(today, dt.time(12), dt.UTC)
     with partition_loading_context(noon):
@@ -191,6 +191,6 @@ def test_ranges_cover_every_key_and_bridge_only_short_gaps(days):
     keys = sorted(day.isoformat() for day in days)
     found = ranges(keys, "day", gap=3)
     assert all(any(first <= key <= last for first, last in found) for key in keys)
-    for (_, last), (first, _) in zip(found, found[1:], strict=False):
+    for (_, last), (first, _) in itertools.pairwise(found):
         assert (dt.date.fromisoformat(first) - dt.date.fromisoformat(last)).days > 4
     assert DAYS.get_first_partition_key() == "2010-01-01"

@@ -124,7 +124,7 @@ def test_the_search_finds_what_is_leaked_on_purpose(tmp_path, way):
     @dg.asset(name=NAME if way == "name" else "careless", io_manager_key="files")
     def careless(context: dg.AssetExecutionContext):
         if way == "log":
-            context.log.info(f"landed {ACCOUNTS[0]}")
+            context.log.info("landed %s", ACCOUNTS[0])
         told = {"who": f"watch of {NAME}"} if way == "metadata" else {}
         return dg.Output(GLUCOSE if way == "returned" else None, metadata=told)
 

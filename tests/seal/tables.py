@@ -95,7 +95,7 @@ def people(count: int, seed: int = 1) -> tuple[list[bytes], list[bytes]]:
 def sealed(table: pa.Table, bounds: np.ndarray, **changed: Any) -> tuple[pa.RecordBatch, dict[bytes, bytes]]:
     """Seal a table; return the rows and the key of each raw id."""
     keys, ids = people(len(bounds) - 1)
-    settings = {"partition_key": PARTITION_KEY, "context": CONTEXT} | changed
+    settings: dict[str, Any] = {"partition_key": PARTITION_KEY, "context": CONTEXT} | changed
     return seal_blocks(table, bounds, keys, ids, **settings), dict(zip(ids, keys, strict=True))
 
 
@@ -105,7 +105,11 @@ def opened(
     """Open all rows of a file, as a reader who finds keys by locator does."""
     owners = raw_ids(PARTITION_KEY, rows.column("locator").to_pylist())
     keys = [key_of.get(owner, bytes(32)) for owner in owners]
-    settings = {"partition_key": PARTITION_KEY, "context": CONTEXT, "schema": schema} | changed
+    settings: dict[str, Any] = {
+        "partition_key": PARTITION_KEY,
+        "context": CONTEXT,
+        "schema": schema,
+    } | changed
     return open_blocks(rows, range(rows.num_rows), keys, **settings)
 
 

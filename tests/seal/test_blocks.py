@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -175,7 +176,7 @@ def test_the_locator_of_a_person_differs_in_every_partition() -> None:
 
 def test_arguments_that_do_not_fit_are_refused() -> None:
     keys, ids = people(3)
-    place = {"partition_key": PARTITION_KEY, "context": CONTEXT}
+    place: dict[str, Any] = {"partition_key": PARTITION_KEY, "context": CONTEXT}
     for bounds in ([0, 4, 5], [0, 5, 4, 6], [1, 4, 5, 6], [0, 4, 5, 5], []):
         with pytest.raises(ConfigurationError):
             seal_blocks(SMALL, np.array(bounds), keys, ids, **place)

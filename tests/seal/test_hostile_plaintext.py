@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shelflife.errors import SealBroken
+from shelflife.seal.arrays import from_text
 from shelflife.seal.block_keys import block_key
 from shelflife.seal.blocks import SEALED_SCHEMA, open_blocks
 from shelflife.seal.context import FORMAT, file_context, row_context
@@ -95,6 +96,12 @@ def test_lies_about_texts_are_a_broken_seal(segment: bytes) -> None:
     schema = pa.schema([("text", pa.string())])
     with pytest.raises(SealBroken):
         forged(compressed(plaintext(3, bytes((Kind.TEXT_DICTIONARY, 0x11)), segment)), schema)
+
+
+@pytest.mark.parametrize("lengths", [[2], [0], [-1, 2], [1 << 31]])
+def test_lengths_that_do_not_add_up_never_become_offsets(lengths: list[int]) -> None:
+    with pytest.raises(ValueError, match="text"):
+        from_text(np.array(lengths, np.int64), b"A")
 
 
 def test_a_decompression_bomb_is_refused_before_it_goes_off() -> None:

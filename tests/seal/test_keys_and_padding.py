@@ -58,6 +58,12 @@ def test_padding_comes_off(message: bytes) -> None:
     assert unpad(pad(message)) == message
 
 
+@pytest.mark.parametrize("padded", [pad(b"x" * 100) + b"\0", pad(b"x" * 100)[:-1], b"", b"\0\0"])
+def test_padding_of_another_length_does_not_come_off(padded: bytes) -> None:
+    with pytest.raises(ValueError, match="padding"):
+        unpad(padded)
+
+
 def test_padding_costs_at_most_twelve_percent_and_few_lengths_remain() -> None:
     lengths = [padded_length(length) for length in range(20_000)]
     assert all(length <= padded <= max(length * 1.12, length) for length, padded in enumerate(lengths))

@@ -7,7 +7,7 @@ import hashlib
 import random
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -20,6 +20,9 @@ import pytest
 from shelflife.errors import AccessDenied, ConfigurationError, SealBroken, StorageError
 from shelflife.seal.file_keys import CLASSES, FileKeys
 from shelflife.seal.parquet import EncryptedFile, open_encrypted, write_encrypted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 COLUMN_CLASSES = {"pid": "ordinary", "steps": "sensitive", "glucose": "special", "note": "special"}
 ROWS = 1_000
@@ -95,7 +98,7 @@ def test_a_reader_without_a_class_reads_the_rest(tmp_path: Path) -> None:
 
 def test_asking_for_a_closed_column_names_column_and_class(tmp_path: Path) -> None:
     dataset = open_encrypted([file_of(tmp_path, 1)], allowed=["ordinary"], schema=SCHEMA)
-    asks = [
+    asks: list[Callable[[], Any]] = [
         lambda: dataset.to_table(columns=["pid", "glucose"]),
         lambda: dataset.to_table(columns={"x": ds.field("glucose") * 2}),
         lambda: dataset.to_table(filter=ds.field("glucose") > 1),
@@ -145,7 +148,7 @@ def test_columns_of_many_pages_and_row_groups(tmp_path: Path) -> None:
 
 def test_swapped_files_and_wrong_keys_break_the_seal(tmp_path: Path) -> None:
     one, other = file_of(tmp_path, 1), file_of(tmp_path, 2)
-    changes = [
+    changes: list[dict[str, Any]] = [
         {"path": other.path},
         {"file_key": other.file_key},
         {"file_key": bytes(32)},
