@@ -231,7 +231,7 @@ def _parse(arguments: Sequence[str] | None) -> Demo:
     parser.add_argument(
         "--folder", type=Path, default=Path("demo"), help="folder to make; emptied when it is a demo's"
     )
-    parser.add_argument("--people", type=int, default=36, help="synthetic people")
+    parser.add_argument("--people", type=int, default=48, help="synthetic people")
     parser.add_argument("--days", type=int, default=21, help="days of data of each")
     parser.add_argument("--seed", type=int, default=7, help="the same seed makes the same people")
     options = parser.parse_args(arguments)

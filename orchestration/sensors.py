@@ -99,7 +99,7 @@ def _stale(instance: dg.DagsterInstance, resource: EstateResource, jobs: Sequenc
             return dg.SkipReason(
                 f"{waiting} landed batches wait for their checks: execute those of any raw stream."
             )
-        requests = []
+        requests = stale_requests(estate, resource.clock().date())
     return dg.SensorResult(requests[:REQUESTS_PER_TICK]) if requests else dg.SkipReason("Nothing is stale.")
 
 

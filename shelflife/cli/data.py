@@ -170,5 +170,8 @@ def _print_landing(report: LandingReport) -> None:
     print_table(f"Landed in {report.seconds:.1f} s", ["source", "files", *_COUNTS], rows)
     if report.reasons():
         print_table("Kept out", ["reason", "rows"], [list(item) for item in sorted(report.reasons().items())])
+    again = sum(file.state == "already_landed" for file in report.files)
+    if again:
+        messages.print(f"{again:,} of the files had been landed before; nothing of them changed.")
     for file in report.refused_files:
         messages.print(f"refused file {file.handle}: {file.error}\nWhat to do: {file.remedy}", markup=False)

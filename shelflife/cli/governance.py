@@ -80,11 +80,17 @@ def find_subject(
 
 @_lineage.command()
 def feeds(
-    column: Annotated[str, typer.Argument(help="A column, as model.column.")], as_json: Json = False
+    column: Annotated[str, typer.Argument(help="A column, as model.column.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show also what only decides which rows count: filters, joins, groups.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Show what a derived column is computed from, back to the raw streams."""
     with opened() as estate, estate.database.read() as conn:
         found = column_feeds(conn, column)
+    if not everything:
+        found = found.direct()
     if as_json:
         print_json(asdict(found))
     else:

@@ -181,14 +181,14 @@ def _entry(estate: Estate, file: InboxFile) -> _Entry:
 def _mark_known(estate: Estate, entries: Sequence[_Entry]) -> None:
     """Find the files that were landed before, and files that stand twice in this group."""
     with estate.database.read() as conn:
-        query = sa.select(landed_file.c.digest_mac).where(
+        query = sa.select(landed_file.c.digest_mac, landed_file.c.source).where(
             landed_file.c.digest_mac.in_([entry.digest for entry in entries])
         )
-        known = {bytes(found) for found in conn.execute(query).scalars()}
+        known: dict[bytes, str | None] = {bytes(row.digest_mac): row.source for row in conn.execute(query)}
     for entry in entries:
         if entry.outcome.state == "landed" and entry.digest in known:
-            entry.outcome.state = "already_landed"
-        known.add(entry.digest)
+            entry.outcome.state, entry.outcome.source = "already_landed", known[entry.digest]
+        known.setdefault(entry.digest, None)
 
 
 def _read(loader: Loader, entry: _Entry, index: int, profiles: list[tuple[int, ProfileFacts]]) -> None:

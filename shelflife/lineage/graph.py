@@ -6,7 +6,7 @@ The answer is a tree of plain values; `rendering.render_tree` prints it.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -44,6 +44,11 @@ class Feed:
         """The line that a terminal shows."""
         how = f"  {self.transformation}" if self.transformation else ""
         return f"{self.table}.{self.column}{how}"
+
+    def direct(self) -> Feed:
+        """Return the tree without what only decides which rows count (filters, joins, groups, windows)."""
+        kept = [one.direct() for one in self.branches if one.transformation.split("+")[0] in DIRECT]
+        return replace(self, branches=tuple(kept))
 
     def origins(self, *, direct_only: bool = False) -> set[tuple[str, str]]:
         """Return the (table, column) pairs at the ends of the tree.

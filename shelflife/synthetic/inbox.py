@@ -71,7 +71,7 @@ class SyntheticEstate:
 
 
 def write_inbox(
-    folder: Path, *, people: int = 36, days: int = 21, seed: int, until: dt.date
+    folder: Path, *, people: int = 48, days: int = 21, seed: int, until: dt.date
 ) -> SyntheticEstate:
     """Write vendor files of invented people, the same for the same arguments.
 

@@ -50,7 +50,7 @@ _ZONES = (
     "Asia/Tokyo",
     "Europe/Helsinki",
 )
-# Two thirds are in their thirties, so that a few dozen people have cohort cells large enough to publish beside small ones.
+# Half are in their thirties, so that four dozen people have cohort cells large enough to publish beside smaller ones.
 _COMMON_AGES, _RARE_AGES = (30, 38), ((20, 28), (40, 48))
 
 
@@ -146,6 +146,6 @@ def _person(index: int, seed: int, until: dt.date) -> Person:
 
 
 def _birth_date(index: int, draw: np.random.Generator, until: dt.date) -> dt.date:
-    youngest, oldest = _COMMON_AGES if index % 6 < 4 else _RARE_AGES[index // 6 % 2]
+    youngest, oldest = _COMMON_AGES if index % 4 < 2 else _RARE_AGES[index // 4 % 2]
     days = int(draw.integers(youngest * 366, (oldest + 1) * 365))
     return until - dt.timedelta(days=days)

@@ -133,15 +133,15 @@ def test_two_people_never_share_a_name_or_an_alias() -> None:
 
 
 def test_some_cohorts_are_large_enough_to_publish_and_some_are_not() -> None:
-    people = invent(36, 1, UNTIL)
+    people = invent(48, 1, UNTIL)
     cells = Counter((int((UNTIL - one.birth_date).days // 365.2425) // 10, one.sex) for one in people)
     assert cells == {(3, "female"): 12, (3, "male"): 12} | {
-        (ten, sex): 3 for ten in (2, 4) for sex in ("female", "male")
+        (ten, sex): 6 for ten in (2, 4) for sex in ("female", "male")
     }
 
 
 @pytest.mark.slow
 def test_the_default_size(tmp_path: Path) -> None:
     estate = write_inbox(tmp_path, seed=1, until=UNTIL)
-    assert len(estate.people) == 36
-    assert 400_000 <= estate.samples <= 800_000
+    assert len(estate.people) == 48
+    assert 500_000 <= estate.samples <= 900_000

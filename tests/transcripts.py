@@ -1,0 +1,103 @@
+"""The README's transcripts: run its commands on an estate of synthetic people and compare what they print.
+
+`python -m tests.transcripts` writes the real output into README.md and docs/cli.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from shelflife.config import load_settings
+from shelflife.estate import Estate
+from shelflife.lake.checks import check_batches
+from shelflife.lake.derive import derive
+from shelflife.lake.inbox import list_inbox
+from shelflife.lake.landing import land
+from shelflife.synthetic.inbox import write_inbox
+
+ROOT = Path(__file__).resolve().parents[1]
+README, CLI_PAGE = ROOT / "README.md", ROOT / "docs" / "cli.md"
+BLOCK = re.compile(r"(```console\n)(.*?)(```)", re.DOTALL)
+UNTIL = dt.date(2026, 11, 22)
+NOW = dt.datetime(2026, 11, 23, 6, 0, tzinfo=dt.UTC)
+# What `make` prints is checked by the tests of the demonstration and by running it.
+NOT_RUN = ("make ", "export ")
+COMMANDS = (
+    "init", "land", "inbox", "derive", "status", "query", "subjects list", "subjects find",
+    "lineage feeds", "lineage where", "ledger verify", "policy check", "policy schema",
+)  # fmt: skip
+
+
+def prepare(folder: Path) -> Path:
+    """Make an estate like the demonstration's, without Dagster; return its settings file."""
+    file = folder / "shelflife.yaml"
+    file.write_text(f"home: estate\ninbox: inbox\nmodels: {ROOT}/sql\npolicies: {ROOT}/retention_policies\n")
+    settings = load_settings(file)
+    write_inbox(settings.inbox, people=48, days=21, seed=7, until=UNTIL)
+    estate = Estate.create(settings, NOW)
+    report = land(estate, list_inbox(settings.inbox), clock=lambda: NOW)
+    check_batches(estate, report.batches)
+    derive(estate, clock=lambda: NOW)
+    estate.close()
+    return file
+
+
+def run(command: str, settings: Path) -> str:
+    """Return what a command prints on both streams."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"SHELFLIFE_SETTINGS": str(settings), "PATH": path, "TERM": "dumb"}
+    done = subprocess.run(
+        ["bash", "-c", f"({command}) 2>&1; code=$?; [ $code = 0 ] || echo \"[exit code $code]\""],
+        cwd=settings.parent, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines() if line.strip())
+
+
+def replay(text: str, settings: Path) -> str:
+    """Return a page with the output of every command in its console blocks made anew."""
+    return BLOCK.sub(lambda found: found[1] + _replayed(found[2], settings) + found[3], text)
+
+
+def help_page() -> str:
+    """Return the command line's reference, from its own --help."""
+    parts = ["# Command line\n\nMade from `--help` by `python -m tests.transcripts`.\n"]
+    environment = os.environ | {"TERM": "dumb", "COLUMNS": "100"}
+    for name in ("", *COMMANDS):
+        command = [sys.executable, "-m", "shelflife.cli.main", *name.split(), "--help"]
+        shown = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+        body = "\n".join(line.rstrip() for line in shown.strip().splitlines()).replace("python -m shelflife.cli.main", "shelflife")
+        parts.append(f"## shelflife {name}".rstrip() + f"\n\n```text\n{body}\n```\n")
+    return "\n".join(parts)
+
+
+def steady(text: str) -> str:
+    """Return a transcript without what differs from run to run: ids, times, sizes of ciphertext."""
+    text = re.sub(r"\b[0-9a-f]{8,64}\b", "<id>", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+\+00:00", "<time>", text)
+    text = re.sub(r"in \d+\.\d s", "in <seconds>", text)
+    text = re.sub(r"(?m)^(raw|derived|analytics)( .*?)[\d,]+$", r"\1\2<bytes>", text)
+    return re.sub(r"[ \t]+", " ", text)
+
+
+def _replayed(block: str, settings: Path) -> str:
+    if block.startswith(tuple(f"$ {start}" for start in NOT_RUN)):
+        return block
+    commands = re.findall(r"^\$ (.*(?:\\\n.*)*)", block, re.MULTILINE)
+    return "\n".join(f"$ {command}\n{run(command, settings)}" for command in commands)
+
+
+def main() -> None:
+    """Write the pages anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        README.write_text(replay(README.read_text(), prepare(Path(folder))))
+    CLI_PAGE.write_text(help_page())
+
+
+if __name__ == "__main__":
+    main()
