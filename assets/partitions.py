@@ -13,17 +13,22 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from shelflife.config import load_settings
 from shelflife.lake.staleness import days_of, period_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_FIRST_DAY = dt.date(2010, 1, 1)
-_FIRST_MONDAY = dt.date(2010, 1, 4)
+_FIRST_DAY = load_settings().first_partition
+_FIRST_MONTH = _FIRST_DAY.replace(day=1)
+_FIRST_MONDAY = _FIRST_DAY - dt.timedelta(days=_FIRST_DAY.weekday())
+_EARLIEST: Mapping[str, dt.date] = MappingProxyType(
+    {"day": _FIRST_DAY, "month": _FIRST_MONTH, "week": _FIRST_MONDAY}
+)
 
 # One more partition than has ended: the current day, month and week can be selected.
 DAYS = dg.DailyPartitionsDefinition(start_date=_FIRST_DAY.isoformat(), end_offset=1)
-MONTHS = dg.MonthlyPartitionsDefinition(start_date=_FIRST_DAY.isoformat(), end_offset=1)
+MONTHS = dg.MonthlyPartitionsDefinition(start_date=_FIRST_MONTH.isoformat(), end_offset=1)
 WEEKS = dg.WeeklyPartitionsDefinition(start_date=_FIRST_MONDAY.isoformat(), day_offset=1, end_offset=1)
 
 GRAINS: Mapping[str, dg.TimeWindowPartitionsDefinition] = MappingProxyType(
@@ -45,9 +50,8 @@ def partition_key(period: str, grain: str, today: dt.date) -> str:
         grain: grain of the partitions: day, month or week. A longer period belongs to its first day's partition.
         today: the current day, UTC.
     """
-    earliest = _FIRST_MONDAY if grain == "week" else _FIRST_DAY
     latest = days_of(period_of(today, grain))[0]
-    return min(max(days_of(period)[0], earliest), latest).isoformat()
+    return min(max(days_of(period)[0], _EARLIEST[grain]), latest).isoformat()
 
 
 def ranges(keys: Iterable[str], grain: str, *, gap: int = 7) -> list[tuple[str, str]]:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from shelflife.lake.model_columns import model_edges
 from shelflife.lake.models import ATTRIBUTES_SCHEMA, STREAM_SCHEMA
-from shelflife.lineage.columns import ROWS, columns
+from shelflife.lineage.columns import ROWS
 from shelflife.signals.vocabulary import STREAMS
 
 if TYPE_CHECKING:
@@ -98,32 +99,11 @@ def model_lineage(model: Model, models: Mapping[str, Model]) -> dg.TableColumnLi
         ConfigurationError: the SQL cannot be traced.
     """
     deps: dict[str, list[dg.TableColumnDep]] = {}
-    for edge in columns(model.sql, {name: _sql_columns(name, models) for name in model.reads}):
+    for edge in model_edges(model, models):
         if edge.direct and edge.source_column != ROWS:
             dep = dg.TableColumnDep(asset_key_of(edge.source_table, models), edge.source_column)
             deps.setdefault(edge.column, []).append(dep)
     return dg.TableColumnLineage(deps)
-
-
-def _sql_columns(name: str, models: Mapping[str, Model]) -> dict[str, str]:
-    """Return the columns of a relation with their SQL types."""
-    if name in models:
-        schema = models[name].schema
-    else:
-        schema = STREAM_SCHEMA if name in STREAMS else ATTRIBUTES_SCHEMA
-    return {field.name: _SQL_TYPES.get(str(field.type), "VARCHAR") for field in schema}
-
-
-_SQL_TYPES = {
-    "binary": "BLOB",
-    "bool": "BOOLEAN",
-    "date32[day]": "DATE",
-    "double": "DOUBLE",
-    "int16": "SMALLINT",
-    "int32": "INTEGER",
-    "int64": "BIGINT",
-    "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
-}
 
 
 def attributes_schema() -> dg.TableSchema:

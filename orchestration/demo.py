@@ -16,7 +16,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo = _parse(arguments)
     started = time.monotonic()
     try:
-        prepare(demo.folder)
+        prepare(demo.folder, _clock().date() - timedelta(days=demo.days))
         with _progress() as step:
             result = run(demo, step)
     except ShelflifeError as error:
@@ -73,8 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path, first_day: date) -> None:
     """Make an empty folder for the demonstration, with the settings of its estate and of its Dagster instance.
+
+    Args:
+        folder: the folder; emptied when a demonstration made it.
+        first_day: where Dagster's partitions begin.
 
     Raises:
         ConfigurationError: the folder holds something that no demonstration has put there.
@@ -90,7 +94,7 @@ def prepare(folder: Path) -> None:
     (folder / MARKER).write_text("Made by `make demo`, which empties this folder every time.\n")
     (folder / "shelflife.yaml").write_text(
         "# Settings of the demonstration's estate; paths are relative to this file.\n"
-        "home: estate\ninbox: inbox\n"
+        f"home: estate\ninbox: inbox\nfirst_partition: {first_day.isoformat()}\n"
         f"models: {json.dumps(str(ROOT / 'sql'))}\npolicies: {json.dumps(str(ROOT / 'retention_policies'))}\n"
     )
     shutil.copy(ROOT / "dagster.yaml", folder / "dagster" / "dagster.yaml")

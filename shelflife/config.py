@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -80,6 +81,10 @@ class Settings(BaseSettings):
     batch_rows: int = Field(
         default=1_000_000, ge=1, description="Samples held in memory before they are sealed and written."
     )
+    first_partition: date = Field(
+        default=date(2010, 1, 1),
+        description="First day that Dagster shows a partition for; older data belongs to it.",
+    )
     minimum_cell: int = Field(default=11, ge=2, description="Fewest people in a published cohort cell.")
     roles: dict[str, Role] = Field(default=DEFAULT_ROLES, description="What each role may query.")
     samples_folder: _Folder = Field(
@@ -115,15 +120,16 @@ def load_settings(path: Path | None = None, **overrides: object) -> Settings:
     """Load settings from a YAML file and the environment.
 
     Args:
-        path: the settings file; what SHELFLIFE_SETTINGS names, or `shelflife.yaml` in the working folder, when absent. A missing default file
-            means the defaults; a missing named file is an error.
+        path: the settings file; what SHELFLIFE_SETTINGS names, or `shelflife.yaml` in the working folder, when
+            absent. A missing default file means the defaults; a missing named file is an error.
         overrides: values that win over the file and the environment.
 
     Raises:
         ConfigurationError: the file is missing, not YAML, or holds an unknown or wrong setting.
     """
-    file = path or Path(os.environ.get("SHELFLIFE_SETTINGS", "shelflife.yaml"))
-    if path is not None and not path.is_file():
+    named = path or (Path(os.environ["SHELFLIFE_SETTINGS"]) if os.environ.get("SHELFLIFE_SETTINGS") else None)
+    file = named or Path("shelflife.yaml")
+    if named is not None and not named.is_file():
         raise ConfigurationError("The settings file does not exist.", remedy="Name an existing file.")
 
     class _FromFile(Settings):

@@ -21,7 +21,8 @@ def now() -> dt.datetime:
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """The folder of third-party sample files (setting `samples_folder`)."""
-    folder = load_settings().samples_folder
+    # The project's own settings, whatever a test has put into the environment.
+    folder = load_settings(Path(__file__).parents[1] / "shelflife.yaml").samples_folder
     if not folder.is_dir():
         pytest.skip("the third-party sample files are not here (setting samples_folder)")
     return folder

@@ -53,7 +53,7 @@ def run(command: str, settings: Path) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"SHELFLIFE_SETTINGS": str(settings), "PATH": path, "TERM": "dumb"}
     done = subprocess.run(
-        ["bash", "-c", f"({command}) 2>&1; code=$?; [ $code = 0 ] || echo \"[exit code $code]\""],
+        ["bash", "-c", f'({command}) 2>&1; code=$?; [ $code = 0 ] || echo "[exit code $code]"'],
         cwd=settings.parent, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines() if line.strip())
@@ -70,8 +70,12 @@ def help_page() -> str:
     environment = os.environ | {"TERM": "dumb", "COLUMNS": "100"}
     for name in ("", *COMMANDS):
         command = [sys.executable, "-m", "shelflife.cli.main", *name.split(), "--help"]
-        shown = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
-        body = "\n".join(line.rstrip() for line in shown.strip().splitlines()).replace("python -m shelflife.cli.main", "shelflife")
+        shown = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        body = "\n".join(line.rstrip() for line in shown.strip().splitlines()).replace(
+            "python -m shelflife.cli.main", "shelflife"
+        )
         parts.append(f"## shelflife {name}".rstrip() + f"\n\n```text\n{body}\n```\n")
     return "\n".join(parts)
 

@@ -82,7 +82,8 @@ def find_subject(
 def feeds(
     column: Annotated[str, typer.Argument(help="A column, as model.column.")],
     everything: Annotated[
-        bool, typer.Option("--all", help="Show also what only decides which rows count: filters, joins, groups.")
+        bool,
+        typer.Option("--all", help="Show also what only decides which rows count: filters, joins, groups."),
     ] = False,
     as_json: Json = False,
 ) -> None:

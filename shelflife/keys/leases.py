@@ -8,7 +8,7 @@ that the keys must be looked up again.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -81,6 +81,20 @@ def issue(tx: Transaction, holder: str, now: datetime, seconds: int) -> Lease:
     issued = Lease(uuid.uuid4().hex, current_epoch(tx.conn), holder, now, now + timedelta(seconds=seconds))
     tx.conn.execute(sa.insert(lease).values(**vars(issued)))
     return issued
+
+
+def renew(tx: Transaction, held: Lease, now: datetime, seconds: int) -> Lease:
+    """Hold the same lease until `seconds` from now, for a step that takes longer than it was given.
+
+    Raises:
+        LeaseExpired: it ran out already, or something was erased since.
+    """
+    held.check(tx.conn, now)
+    longer = replace(held, expires_at=now + timedelta(seconds=seconds))
+    tx.conn.execute(
+        lease.update().where(lease.c.lease_id == held.lease_id).values(expires_at=longer.expires_at)
+    )
+    return longer
 
 
 def release(tx: Transaction, held: Lease) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shelflife.estate import Estate
 
 _READ = 1 << 20
+FileState = tuple[int, int, int]
 HANDLE_LENGTH = 12
 
 
@@ -88,9 +89,27 @@ def listing_digest(files: Sequence[InboxFile]) -> str:
     return state.hexdigest()[:16]
 
 
-def remove(file: InboxFile, inbox: Path) -> None:
-    """Remove a landed file, and its account folder when that is left empty."""
+def state_of(file: InboxFile) -> FileState:
+    """Return what changes when a file is written to or replaced: inode, size, time of last change.
+
+    Raises:
+        StorageError: the file is gone or cannot be looked at.
+    """
     try:
+        facts = file.path.stat()
+    except OSError as error:
+        raise StorageError(
+            f"A file in the inbox cannot be read: {error.strerror}.",
+            remedy="Land again; other files are not affected.",
+        ) from None
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+def remove(file: InboxFile, landed: FileState, inbox: Path) -> None:
+    """Remove a landed file, and its account folder when that is left empty; what came in its place since stays."""
+    try:
+        if not file.path.exists() or state_of(file) != landed:
+            return
         file.path.unlink(missing_ok=True)
         folder = file.path.parent
         if inbox in folder.parents and not any(folder.iterdir()):

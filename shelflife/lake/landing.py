@@ -23,7 +23,7 @@ from shelflife.lake import record
 from shelflife.lake.accounting import FileOutcome, LandingReport
 from shelflife.lake.batches import Batch, give_up_dead, open_batch
 from shelflife.lake.catalog import make_live, move_partitions
-from shelflife.lake.inbox import HANDLE_LENGTH, InboxFile, digest, remove
+from shelflife.lake.inbox import HANDLE_LENGTH, FileState, InboxFile, digest, remove, state_of
 from shelflife.lake.leasing import held_lease
 from shelflife.lake.loader import Loader
 from shelflife.sources.registry import detect
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from shelflife.control.database import Transaction
     from shelflife.estate import Estate
-    from shelflife.keys.leases import Lease
     from shelflife.sources.source import SourceAdapter
 
 GROUP_BYTES = 64 << 20
@@ -61,6 +60,7 @@ class _Entry:
     """One file of a group: what it is, what became of it."""
 
     file: InboxFile
+    state: FileState
     digest: bytes = field(repr=False)
     outcome: FileOutcome
 
@@ -135,7 +135,7 @@ def _land_group(
     report.files += [entry.outcome for entry in entries]
     for entry in entries:
         if entry.outcome.state != "refused" and not keep:
-            remove(entry.file, estate.settings.inbox)
+            remove(entry.file, entry.state, estate.settings.inbox)
     reached("land.inbox_removed")
 
 
@@ -154,7 +154,8 @@ def _land_batch(
         return entries
     now = clock()
     with held_lease(estate, "landing", clock) as lease, open_batch(estate, now) as batch:
-        loader = Loader(estate, batch, [e.file.account for e in entries], [e.outcome for e in entries], now)
+        accounts, outcomes = [e.file.account for e in entries], [e.outcome for e in entries]
+        loader = Loader(estate, batch, accounts, outcomes, now, clock, lease)
         profiles: list[tuple[int, ProfileFacts]] = []
         for index, entry in enumerate(entries):
             if entry.outcome.state == "landed":
@@ -164,7 +165,7 @@ def _land_batch(
         with _disk_errors():
             loader.flush()
         reached("land.before_commit")
-        _commit(estate, batch, lease, loader, entries, profiles, clock)
+        _commit(estate, batch, loader, entries, profiles, clock)
         reached("land.committed")
     report.batches.append(batch.batch_id)
     report.touched |= loader.touched
@@ -173,9 +174,11 @@ def _land_batch(
 
 
 def _entry(estate: Estate, file: InboxFile) -> _Entry:
+    # Taken before the first byte is read: whatever changes from here on shows.
+    state = state_of(file)
     with estate.database.read() as conn:
         named = digest(estate, conn, file)
-    return _Entry(file, named, FileOutcome(named.hex()[:HANDLE_LENGTH]))
+    return _Entry(file, state, named, FileOutcome(named.hex()[:HANDLE_LENGTH]))
 
 
 def _mark_known(estate: Estate, entries: Sequence[_Entry]) -> None:
@@ -209,6 +212,7 @@ def _read(loader: Loader, entry: _Entry, index: int, profiles: list[tuple[int, P
                     loader.add(waiting, index)
                     loader.flush()
                 waiting, rows, sealed_some = [], 0, True
+        _check_unchanged(entry)
     except SourceError as error:
         if sealed_some:
             raise _BrokeOffError(index, error) from None
@@ -218,6 +222,14 @@ def _read(loader: Loader, entry: _Entry, index: int, profiles: list[tuple[int, P
     entry.outcome.ignored = Counter(parsing.ignored)
     profiles += [(index, known) for known in (parsing.profile, *parsing.profiles) if not known.empty]
     entry.outcome.profiles = sum(index == of for of, _ in profiles)
+
+
+def _check_unchanged(entry: _Entry) -> None:
+    if state_of(entry.file) != entry.state:
+        raise SourceError(
+            "The file changed while it was read.",
+            remedy="Land it again once it is complete; write under a name with a leading dot and rename at the end.",
+        )
 
 
 def _check_account(adapter: SourceAdapter, file: InboxFile) -> None:
@@ -235,7 +247,6 @@ def _refuse(outcome: FileOutcome, error: ShelflifeError) -> None:
 def _commit(
     estate: Estate,
     batch: Batch,
-    lease: Lease,
     loader: Loader,
     entries: Sequence[_Entry],
     profiles: Sequence[tuple[int, ProfileFacts]],
@@ -252,7 +263,7 @@ def _commit(
     for entry in landed:
         entry.outcome.check()
     with estate.database.commit() as tx:
-        lease.check(tx.conn, now)
+        loader.lease.check(tx.conn, now)
         homes = {sealed.home.partition_id for sealed in loader.sealed}
         move_partitions(tx, {home: version for home, version in loader.seen.items() if home in homes})
         for sealed in loader.sealed:

@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from shelflife.control.crashpoints import reached
+from shelflife.keys import leases
 from shelflife.lake import sorting
 from shelflife.lake.catalog import (
     DataFile,
@@ -38,7 +39,7 @@ from shelflife.signals.sample import IDENTITY
 from shelflife.subjects.directory import Alias, Subject, ensure, tombstoned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from shelflife.estate import Estate
@@ -71,6 +72,8 @@ class Loader:
     Attributes:
         accounts: the account of each file of the batch, by index.
         outcomes: the accounting of each file of the batch, by index.
+        clock: gives the time.
+        lease: leave to hold keys; renewed with each flush, so that the largest file may take its time.
         seen: the version of each partition that duplicates were looked for in.
         sealed: the pending files.
         subjects: everyone who had a row in the batch.
@@ -81,6 +84,8 @@ class Loader:
     accounts: Sequence[str | None]
     outcomes: Sequence[FileOutcome]
     now: datetime
+    clock: Callable[[], datetime]
+    lease: leases.Lease
     seen: dict[str, int] = field(default_factory=dict)
     sealed: list[Sealed] = field(default_factory=list)
     subjects: dict[Alias, Subject] = field(default_factory=dict, repr=False)
@@ -123,6 +128,7 @@ class Loader:
     def _people(self, names: Sequence[Alias]) -> tuple[list[Subject | None], set[int]]:
         """Return the subject of each alias, and which aliases belong to erased people."""
         with self.estate.database.commit() as tx:
+            self.lease = leases.renew(tx, self.lease, self.clock(), self.estate.settings.lease_seconds)
             buried = tombstoned(self.estate, tx.conn, names)
             people = ensure(self.estate, tx, [name for name in names if name not in buried], self.now)
         self.subjects |= people
@@ -170,8 +176,11 @@ class Loader:
                 files = files_of_partition(conn, home.partition_id, batch_id=self.batch.batch_id)
                 if files:
                     people = {owner.raw_pid: who for who in rows["who"] if (owner := owners[who])}
+                    columns = (
+                        [*IDENTITY, *sorting.BROKEN_COLUMNS] if home.table_name != home.stream else IDENTITY
+                    )
                     landed = read_partition(
-                        self.estate, conn, home, files, people=set(people), columns=IDENTITY
+                        self.estate, conn, home, files, people=set(people), columns=columns
                     )
                     found.append(_with_who(landed, people, home.table_name))
         return pl.concat(found) if found else None
@@ -242,4 +251,9 @@ def _with_who(landed: pa.Table, people: dict[bytes, int], table_name: str) -> pl
         {"pid": list(people), "who": list(people.values())}, schema={"pid": pl.Binary, "who": pl.Int32}
     )
     frame = pl.DataFrame(pl.from_arrow(landed)).join(index, on="pid", how="inner").drop("pid")
-    return frame.with_columns(table_name=pl.lit(table_name))
+    absent = [
+        pl.lit(None, pl.String).alias(name) for name in sorting.BROKEN_COLUMNS if name not in frame.columns
+    ]
+    return frame.with_columns(pl.lit(table_name).alias("table_name"), *absent).select(
+        "who", "table_name", *IDENTITY, *sorting.BROKEN_COLUMNS
+    )

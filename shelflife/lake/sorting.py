@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+# A row that could not be read is the same as another only if it was received as the same text.
+BROKEN_COLUMNS = ("problem", "value_raw", "unit_raw")
+BROKEN_IDENTITY = tuple(f"broken_{name}" for name in BROKEN_COLUMNS)
 _STREAM_OF = {name: signal.stream for name, signal in SIGNALS.items()}
 
 
@@ -120,11 +123,27 @@ def without_duplicates(rows: pl.DataFrame, existing: pl.DataFrame | None) -> pl.
         rows: rows to keep, in the order in which a first sight counts.
         existing: `who`, `table_name` and the identity columns of landed rows of the same people, if there are any.
     """
-    same = ["who", "table_name", *IDENTITY]
+    same = ["who", "table_name", *IDENTITY, *BROKEN_IDENTITY]
+    rows = _with_broken_identity(rows)
     fresh = rows.unique(subset=same, keep="first", maintain_order=True)
     if existing is None or existing.is_empty():
         return fresh
-    return fresh.join(existing.select(same), on=same, how="anti", nulls_equal=True, maintain_order="left")
+    return fresh.join(
+        _with_broken_identity(existing).select(same),
+        on=same,
+        how="anti",
+        nulls_equal=True,
+        maintain_order="left",
+    )
+
+
+def _with_broken_identity(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add what a broken row is known by; null in sound rows, whose text as received does not count."""
+    broken = pl.col("problem").is_not_null()
+    return rows.with_columns(
+        pl.when(broken).then(pl.col(name)).alias(column)
+        for name, column in zip(BROKEN_COLUMNS, BROKEN_IDENTITY, strict=True)
+    )
 
 
 def in_sealing_order(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Group]]:

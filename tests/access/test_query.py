@@ -221,7 +221,7 @@ def test_another_audit_entry_does_not_open_in_its_place(estate: Estate) -> None:
 
 
 def test_an_erasure_meanwhile_withholds_the_result(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shelflife.access.query as module  # noqa: PLC0415
+    import shelflife.access.query as module
 
     genuine = module.execute
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from shelflife.errors import ConfigurationError
 from tests.dagster.conftest import MARKS, ROOT
 
 pytestmark = MARKS
+FIRST = dt.date(2026, 11, 1)
 
 
 @pytest.fixture(autouse=True)
@@ -25,14 +27,14 @@ def _environment(monkeypatch):
 def test_a_folder_that_no_demonstration_made_is_left_alone(tmp_path):
     (tmp_path / "letters.txt").write_text("mine")
     with pytest.raises(ConfigurationError):
-        prepare(tmp_path)
+        prepare(tmp_path, FIRST)
     assert [path.name for path in tmp_path.iterdir()] == ["letters.txt"]
 
 
 def test_a_rerun_starts_from_an_empty_folder(tmp_path):
-    prepare(tmp_path / "demo")
+    prepare(tmp_path / "demo", FIRST)
     (tmp_path / "demo" / "inbox" / "left.over").touch()
-    prepare(tmp_path / "demo")
+    prepare(tmp_path / "demo", FIRST)
     assert not any((tmp_path / "demo" / "inbox").iterdir())
     assert (tmp_path / "demo" / MARKER).is_file()
 

@@ -1,6 +1,7 @@
 """Runs on a real instance: what happens when all goes well, when a check fails, and when anything else does."""
 
 import sqlite3
+from contextlib import closing
 
 import dagster as dg
 import pytest
@@ -153,9 +154,9 @@ def test_an_error_without_the_boundary_leaks_unless_it_is_redacted(tmp_path, mon
 
 
 def test_dagsters_storage_is_where_this_looks(warehouse):
+    run = warehouse.run("derive_tables", "2026-11-02")
     databases = [path for path in warehouse.home.rglob("*.db") if path.read_bytes()[:6] == b"SQLite"]
-    names = {path.name for path in databases}
-    assert {"runs.db", "schedules.db", "index.db"} <= names
-    with sqlite3.connect(next(path for path in databases if path.name == "runs.db")) as connection:
-        assert connection.execute("SELECT count(*) FROM runs").fetchone()[0] >= 1
-    connection.close()
+    assert {"runs.db", "schedules.db", "index.db"} <= {path.name for path in databases}
+    with closing(sqlite3.connect(warehouse.home / "history" / "runs.db")) as connection:
+        known = {row[0] for row in connection.execute("SELECT run_id FROM runs")}
+    assert run.run_id in known

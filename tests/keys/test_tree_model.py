@@ -34,7 +34,7 @@ KINDS = st.sampled_from([KeyKind.KEYRING, KeyKind.FILE])
 PICKS = st.lists(st.integers(min_value=0, max_value=10_000), min_size=1, max_size=40)
 
 
-class _Undo(Exception):  # noqa: N818
+class _Undo(Exception):
     """Makes a transaction roll back."""
 
 

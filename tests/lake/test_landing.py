@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
 
-from shelflife.lake.inbox import HANDLE_LENGTH, InboxFile, digest, list_inbox
+from shelflife.lake import landing
+from shelflife.lake.inbox import HANDLE_LENGTH, InboxFile, digest, list_inbox, remove, state_of
 from shelflife.lake.landing import land
 from shelflife.lake.status import status
 from tests.conftest import NOW
@@ -102,12 +104,9 @@ def test_small_memory_gives_the_same_rows(tmp_path, samples):
 
 def _sample_files(samples: Path) -> list[InboxFile]:
     folders = ("apple_health", "dexcom_clarity", "fitbit_fitabase", "glucose_ml")
-    files = []
-    for folder in folders:
-        for path in sorted((samples / folder).rglob("*")):
-            if path.suffix in {".xml", ".csv", ".gz"}:
-                files.append(InboxFile(path, f"{folder}-{path.stem}"))
-    return files
+    paths = [(folder, path) for folder in folders for path in sorted((samples / folder).rglob("*"))]
+    data = {".xml", ".csv", ".gz"}
+    return [InboxFile(path, f"{folder}-{path.stem}") for folder, path in paths if path.suffix in data]
 
 
 @pytest.mark.slow
@@ -131,3 +130,56 @@ def test_every_sample_file_lands_with_accounting_that_closes(estate, samples):
     )
     assert report.total("landed") > 1_100_000
     assert status(estate).unregistered == 0
+
+
+def test_two_unreadable_rows_are_both_kept_and_one_that_comes_again_is_a_duplicate(estate, put):
+    good = '{"subject": "s", "signal": "heart_rate", "value": 61, "unit": "/min", "start": "2026-11-01T08:00:00Z"}'
+    put(f"{good}\n{{broken one\n{{broken two\n".encode(), "a", "first.ndjson")
+    first = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert (first.total("landed"), first.total("quarantined") + first.total("refused")) == (1, 2)
+    put(f"{good}\n{{broken two\n{{broken three\n".encode(), "a", "second.ndjson")
+    second = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert second.total("landed") == 0
+    assert closes(second)
+
+
+def test_a_file_that_is_still_being_written_is_refused_and_stays(estate, put, samples, monkeypatch):
+    path = put(samples / CLARITY, "account-1")
+    read = landing.digest
+
+    def digest_then_append(*args):
+        found = read(*args)
+        with path.open("ab") as stream:
+            stream.write(b"\n")
+        return found
+
+    monkeypatch.setattr(landing, "digest", digest_then_append)
+    report = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert "changed" in report.refused_files[0].error
+    assert path.exists()
+    assert in_rows(estate) == 0
+
+
+def test_a_file_that_was_replaced_after_landing_is_not_removed(estate, put, samples):
+    path = put(samples / CLARITY, "account-1")
+    [file] = list_inbox(estate.settings.inbox)
+    before = state_of(file)
+    path.write_bytes(b"something newer")
+    remove(file, before, estate.settings.inbox)
+    assert path.read_bytes() == b"something newer"
+
+
+def test_a_large_file_may_take_longer_than_a_lease(tmp_path, samples):
+    """Every flush renews the lease; a clock that jumps a minute at each look outlives the first lease many times."""
+    from shelflife.estate import Estate
+    from tests.lake.conftest import settings_in
+
+    ticks = iter(range(10**6))
+    estate = Estate.create(settings_in(tmp_path, batch_rows=60_000, lease_seconds=300), NOW)
+    whole = samples / "fitbit_fitabase/example_heart_5.csv.gz"
+    report = land(
+        estate, [InboxFile(whole, "a")], clock=lambda: NOW + dt.timedelta(minutes=next(ticks)), keep=True
+    )
+    assert report.total("landed") == 791_446
+    assert next(ticks) > 10
+    estate.close()

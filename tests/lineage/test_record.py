@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shelflife.control.database import ControlDatabase
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
-BATCH, PARTITION = uuid.uuid4().hex, uuid.uuid4().hex
+BATCH, PARTITION = "17319aca05444676b41ab1412a8c9489", "801755e21568455a9aae6e922684daf9"
 
 
 def test_a_run_is_recorded_in_its_transaction(database: ControlDatabase) -> None:
