@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     finality_window_days: int = Field(default=7, ge=0, description="Days that an old root key is kept.")
     lease_seconds: int = Field(default=900, ge=1, description="Longest time a reader may hold keys.")
     batch_rows: int = Field(
-        default=1_000_000, ge=1, description="Samples held in memory before they are sealed and written."
+        default=250_000, ge=1, description="Samples held in memory before they are sealed and written."
     )
     first_partition: date = Field(
         default=date(2010, 1, 1),

@@ -68,8 +68,7 @@ def give_up_dead(estate: Estate, now: datetime) -> int:
     ]
     if dead:
         _give_up(estate, dead, now)
-        for batch_id in dead:
-            _lock_path(estate, batch_id).unlink(missing_ok=True)
+    _sweep_locks(estate)
     collect(estate)
     return len(dead)
 
@@ -90,6 +89,15 @@ def _give_up(estate: Estate, batch_ids: list[str], now: datetime) -> None:
         )
         tx.conn.execute(batch.update().where(batch.c.batch_id.in_(abandoned)).values(state="abandoned"))
     collect(estate)
+
+
+def _sweep_locks(estate: Estate) -> None:
+    """Remove the lock files that killed processes left; those of batches that are open, or not yet known, stay."""
+    left = {path.stem: path for path in _lock_path(estate, "").parent.glob("*.lock")}
+    with estate.database.read() as conn:
+        query = sa.select(batch.c.batch_id).where(batch.c.batch_id.in_(list(left)), batch.c.state != "open")
+        for batch_id in conn.execute(query).scalars():
+            left[batch_id].unlink(missing_ok=True)
 
 
 def _lock_path(estate: Estate, batch_id: str) -> Path:

@@ -21,7 +21,7 @@ from shelflife.control.tables import derivation, subject
 from shelflife.errors import CommitConflict
 from shelflife.keys.tree import KeyKind
 from shelflife.lake import record
-from shelflife.lake.batches import open_batch
+from shelflife.lake.batches import give_up_dead, open_batch
 from shelflife.lake.catalog import (
     DataFile,
     PartitionName,
@@ -119,6 +119,7 @@ def derive(
     """
     started = time.monotonic()
     report = DeriveReport()
+    give_up_dead(estate, clock())
     models = load_models(estate.settings.models)
     conflicts = 0
     while stale := _next_stale(estate, models, names, periods):

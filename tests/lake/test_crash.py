@@ -71,6 +71,7 @@ def test_a_killed_step_resumes_to_the_same_end(tmp_path, samples, undisturbed, p
     assert digest(estate) == undisturbed
     assert not list_inbox(estate.settings.inbox)
     assert status(estate).unregistered == 0
+    assert not list((estate.settings.home / "locks").iterdir())
     with estate.database.read() as conn:
         verify(conn, estate.ledger.verifier_key, estate.witness)
     estate.close()
