@@ -30,7 +30,7 @@ NOW = dt.datetime(2026, 11, 23, 6, 0, tzinfo=dt.UTC)
 NOT_RUN = ("make ", "export ")
 COMMANDS = (
     "init", "land", "inbox", "derive", "status", "query", "subjects list", "subjects find",
-    "lineage feeds", "lineage where", "ledger verify", "policy check", "policy schema",
+    "lineage feeds", "lineage where", "audit list", "audit show", "ledger verify", "policy check", "policy schema",
 )  # fmt: skip
 
 

@@ -70,6 +70,40 @@ def settle(estate: Estate, query_id: str, decision: Decision, rows: int | None =
         tx.conn.execute(query_audit.update().where(where).values(decision=decision, rows=rows))
 
 
+@dataclass(frozen=True)
+class Asked:
+    """One recorded attempt, without its SQL text; `fingerprint` is the same for queries that differ in literals only."""
+
+    query_id: str
+    asked_at: datetime
+    principal: str
+    role: str
+    purpose: str
+    decision: str
+    tables: tuple[str, ...]
+    rows: int | None
+    fingerprint: str
+
+
+def attempts(conn: sa.Connection, *, last: int) -> list[Asked]:
+    """Return the newest recorded attempts, newest first."""
+    query = query_audit.select().order_by(query_audit.c.asked_at.desc(), query_audit.c.query_id).limit(last)
+    return [
+        Asked(
+            row.query_id,
+            row.asked_at,
+            row.principal,
+            row.role,
+            row.purpose,
+            row.decision,
+            tuple(row.tables),
+            row.rows,
+            row.fingerprint,
+        )
+        for row in conn.execute(query)
+    ]
+
+
 def asked_sql(estate: Estate, conn: sa.Connection, query_id: str) -> str:
     """Open the SQL text of one recorded query, for an auditor."""
     key = estate.secret(conn, AUDIT_ZONE, Secret.AUDIT)

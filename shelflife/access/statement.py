@@ -46,7 +46,7 @@ _EXPRESSIONS = frozenset(
     }
 )  # fmt: skip
 _BUILT_IN = (None, "", "main", "pg_catalog", "system")
-_REMEDY = "Write one SELECT over the tables of your role, with ordinary functions; see the guide on access."
+_REMEDY = "Write one SELECT over the tables of your role, with ordinary functions."
 
 
 @dataclass(frozen=True)

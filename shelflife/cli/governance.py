@@ -9,6 +9,7 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 
+from shelflife.access.audit import asked_sql, attempts
 from shelflife.cli.console import Json, messages, opened, print_json, print_table
 from shelflife.config import load_settings
 from shelflife.control.tables import alias, subject
@@ -18,9 +19,11 @@ from shelflife.lineage.graph import feeds as column_feeds
 from shelflife.lineage.graph import render_tree, where_did
 from shelflife.subjects.directory import Alias, find
 
+_EVERY_QUERY = 2**31 - 1
 _subjects = typer.Typer(help="Who the estate knows, by opaque ids only.", no_args_is_help=True)
 _lineage = typer.Typer(help="Where data came from and where it went.", no_args_is_help=True)
 _ledger = typer.Typer(help="The signed record of what was done.", no_args_is_help=True)
+_audit = typer.Typer(help="Who asked what, and why.", no_args_is_help=True)
 _policy = typer.Typer(help="Retention policies.", no_args_is_help=True)
 
 
@@ -29,6 +32,7 @@ def register(app: typer.Typer) -> None:
     for group, name in (
         (_subjects, "subjects"),
         (_lineage, "lineage"),
+        (_audit, "audit"),
         (_ledger, "ledger"),
         (_policy, "policy"),
     ):
@@ -109,6 +113,45 @@ def where(
         print_json(asdict(found))
     else:
         typer.echo(render_tree(found))
+
+
+@_audit.command("list")
+def list_queries(
+    last: Annotated[int, typer.Option(min=1, help="How many of the newest to show.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List recorded queries, newest first: who, as what, why, which tables, with what outcome."""
+    with opened() as estate, estate.database.read() as conn:
+        found = attempts(conn, last=last)
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    rows = [
+        [
+            one.asked_at.isoformat(timespec="seconds"),
+            one.principal,
+            one.role,
+            one.purpose,
+            one.decision,
+            " ".join(one.tables),
+            "" if one.rows is None else one.rows,
+            one.query_id,
+        ]
+        for one in found
+    ]
+    columns = ["asked at", "principal", "role", "purpose", "decision", "tables", "rows", "query"]
+    print_table(f"{len(rows)} queries", columns, rows)
+
+
+@_audit.command("show")
+def show_query(
+    query_id: Annotated[str, typer.Argument(help="A query id, as `audit list` shows it.")],
+) -> None:
+    """Print the SQL text of one recorded query. It can hold a person's values: for the auditor's eyes."""
+    with opened() as estate, estate.database.read() as conn:
+        if query_id not in {one.query_id for one in attempts(conn, last=_EVERY_QUERY)}:
+            raise ConfigurationError("No query has this id.", remedy="See `shelflife audit list`.")
+        typer.echo(asked_sql(estate, conn, query_id))
 
 
 @_ledger.command("verify")

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import sys
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from shelflife.cli import data, estate, governance
 from shelflife.cli.console import messages
 from shelflife.errors import ShelflifeError
+
+USAGE = 2
 
 app = typer.Typer(
     name="shelflife",
@@ -38,12 +40,13 @@ def main() -> None:
         messages.print(f"[bold red]error[/]: {error.what}", markup=True)
         messages.print(f"What to do: {error.remedy}", markup=False)
         sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         messages.print("Stopped. Whatever was not committed left nothing; run it again to go on.")
         sys.exit(130)
+    except TyperException as error:
+        messages.print(f"error: {error}", markup=False)
+        messages.print("What to do: see --help.")
+        sys.exit(USAGE)
     except Exception as error:  # noqa: BLE001  the text of a foreign error can hold a person's data
         messages.print(
             f"error: an unexpected {type(error).__name__} inside shelflife; nothing was half-committed."

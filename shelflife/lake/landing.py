@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 GROUP_BYTES = 64 << 20
 GROUP_FILES = 500
 ATTEMPTS = 5
+UNREADABLE = "unreadable"
 Progress = Callable[[int, int], None]
 Clock = Callable[[], "datetime"]
 
@@ -174,6 +175,16 @@ def _land_batch(
 
 
 def _entry(estate: Estate, file: InboxFile) -> _Entry:
+    try:
+        return _readable_entry(estate, file)
+    except StorageError as error:
+        # One file that cannot be read keeps no other from landing.
+        outcome = FileOutcome(UNREADABLE)
+        _refuse(outcome, error)
+        return _Entry(file, (0, 0, 0), b"", outcome)
+
+
+def _readable_entry(estate: Estate, file: InboxFile) -> _Entry:
     # Taken before the first byte is read: whatever changes from here on shows.
     state = state_of(file)
     with estate.database.read() as conn:

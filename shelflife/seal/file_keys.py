@@ -1,7 +1,8 @@
 """How the data keys of one encrypted Parquet file are wrapped, and who gets them unwrapped.
 
-Every data key (one for the footer, one for each column) is wrapped once, by AES-256-GCM under a key that is
-expanded from the file's key for one class. Destroy the file's key and every copy of the file is noise.
+Arrow makes a random key for each class of the file, under which it wraps the data keys of the footer and the columns.
+That key is wrapped here, by AES-256-GCM under a key that is expanded from the file's key for the class. Destroy the
+file's key and every copy of the file is noise.
 """
 
 from __future__ import annotations
@@ -43,54 +44,49 @@ def denied(column: str, sensitivity: str) -> AccessDenied:
 
 
 class FileKeys(pe.KmsClient):  # type: ignore[misc]
-    """Wraps and unwraps the data keys of exactly one file, and only for some classes.
-
-    Unwrapped keys are remembered by the instance, which lives no longer than the dataset that it serves.
-    """
+    """Wraps and unwraps the class keys of exactly one file, and only for some classes."""
 
     def __init__(self, file_id: str, file_key: bytes, allowed: Collection[str]) -> None:
         super().__init__()
         if len(file_key) != KEY_BYTES:
             raise broken()
-        self._file_id, self._file_key = file_id, file_key
+        self._file_id = file_id
+        self._file_key: bytes | None = file_key
         self._allowed = frozenset(allowed)
-        self._unwrapped: dict[tuple[str, str], bytes] = {}
         self.footer_opened = False
 
     def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> str:
-        """Return a data key wrapped under the class that the identifier ends with, as text."""
+        """Return a class key wrapped under the class that the identifier ends with, as text."""
         wrapping = self._wrapping(master_key_identifier)
         nonce = os.urandom(_NONCE_BYTES)
         sealed = AESGCM(self._key(wrapping)).encrypt(nonce, key_bytes, self._associated(wrapping))
         return base64.b64encode(nonce + sealed).decode()
 
     def unwrap_key(self, wrapped_key: str, master_key_identifier: str) -> bytes:
-        """Return a data key.
+        """Return a class key.
 
         Raises:
             SealBroken: when it was not wrapped for this file under this file's key.
             AccessDenied: when it belongs to a class that is closed to the reader.
         """
-        known = self._unwrapped.get((wrapped_key, master_key_identifier))
-        if known is None:
-            known = self._unwrap(wrapped_key, self._wrapping(master_key_identifier))
-            self._unwrapped[wrapped_key, master_key_identifier] = known
-        return known
-
-    def _unwrap(self, wrapped: str, wrapping: str) -> bytes:
+        wrapping = self._wrapping(master_key_identifier)
         if wrapping not in self._allowed:
             raise AccessDenied(
                 f"A column of class {wrapping!r} was asked for, which this reader may not read.",
                 remedy="Leave such columns out, or ask with a role and purpose that include the class.",
             )
         try:
-            sealed = base64.b64decode(wrapped, validate=True)
+            sealed = base64.b64decode(wrapped_key, validate=True)
             nonce, sealed = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
             key = AESGCM(self._key(wrapping)).decrypt(nonce, sealed, self._associated(wrapping))
         except (InvalidTag, ValueError, binascii.Error):
             raise broken() from None
         self.footer_opened |= wrapping == FOOTER
         return key
+
+    def forget(self) -> None:
+        """Drop the file's key: Arrow holds what this reader may read, and nothing more is unwrapped."""
+        self._file_key = None
 
     def _wrapping(self, identifier: str) -> str:
         file_id, _, wrapping = identifier.rpartition("/")
@@ -99,6 +95,8 @@ class FileKeys(pe.KmsClient):  # type: ignore[misc]
         return wrapping
 
     def _key(self, wrapping: str) -> bytes:
+        if self._file_key is None:
+            raise broken()
         return expand(self._file_key, _INFO + length_prefixed((wrapping.encode(),)))
 
     def _associated(self, wrapping: str) -> bytes:

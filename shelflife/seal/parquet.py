@@ -1,15 +1,22 @@
 """Derived files: Parquet Modular Encryption with one set of keys a file and one a sensitivity class.
 
-Source: apache/parquet-format, Encryption.md. AES_GCM_V1, encrypted footer, 256-bit data keys, single wrapping.
+Source: apache/parquet-format, Encryption.md. AES_GCM_V1, encrypted footer, 256-bit data keys.
+
 Each file gets its own `CryptoFactory`, client and properties: shared properties repeat the file's AAD, which lets
-pages be moved between files, and a shared factory caches keys past their destruction.
+pages be moved between files, and a shared factory caches keys past their destruction and wraps several files under
+one key. Data keys are wrapped by one key a file and class (128 bits: Arrow offers no other size), and that one by the
+file's key. Wrapping without this middle key makes Arrow's threads call back into Python during every scan, which
+takes twice as long and hangs or aborts the process when a scan outlives the query that started it. With it, all that
+Python does happens in `open_encrypted`.
 """
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -38,11 +45,17 @@ __all__ = [
 ]
 
 _MAGIC = b"PARE"
+_CLASSES_ENTRY = b"shelflife.classes"
+_FOREVER = timedelta(days=36_500)
 
 
 @dataclass(frozen=True)
 class EncryptedFile:
-    """A derived file as the catalog knows it: where it is, its id and key, and the class of each column."""
+    """A derived file as the catalog knows it: where it is, its id and key, and the class of each column.
+
+    The file itself says, under its seal, which class each column was sealed as. Classes given here can only close
+    columns beyond that, as when a column became `special` after the file was written.
+    """
 
     path: Path
     file_id: str
@@ -76,8 +89,11 @@ def write_encrypted(
         column_keys=_column_keys(table.schema, file_id, classes),
         encryption_algorithm="AES_GCM_V1",
         plaintext_footer=False,
-        double_wrapping=False,
+        double_wrapping=True,
         data_key_length_bits=256,
+    )
+    table = table.replace_schema_metadata(
+        {_CLASSES_ENTRY: json.dumps({name: classes[name] for name in table.schema.names})}
     )
     factory = pe.CryptoFactory(lambda _: client)
     properties = factory.file_encryption_properties(pe.KmsConnectionConfig(), configuration)
@@ -113,15 +129,16 @@ def open_encrypted(
     """
     if not set(allowed) <= set(CLASSES):
         raise ConfigurationError("A reader is allowed an unknown class.", remedy=f"Classes are {CLASSES}.")
+    with broken_seals():
+        opened = [_opened(file, allowed) for file in files]
     closed = {
         column: sensitivity
-        for file in files
-        for column, sensitivity in file.classes.items()
+        for file, (_, own) in zip(files, opened, strict=True)
+        for column, sensitivity in (*file.classes.items(), *own.items())
         if sensitivity not in allowed
     }
     readable = pa.schema([field for field in schema if field.name not in closed])
-    with broken_seals():
-        fragments = [_fragment(file, allowed) for file in files]
+    fragments = [fragment for fragment, _ in opened]
     return EncryptedDataset(fragments, readable, closed)
 
 
@@ -195,10 +212,12 @@ def _column_keys(schema: pa.Schema, file_id: str, classes: Mapping[str, str]) ->
     return dict(keys)
 
 
-def _fragment(file: EncryptedFile, allowed: Collection[str]) -> ds.ParquetFileFragment:
+def _opened(file: EncryptedFile, allowed: Collection[str]) -> tuple[ds.ParquetFileFragment, dict[str, str]]:
     client = FileKeys(file.file_id, file.file_key, {FOOTER, *allowed})
     factory = pe.CryptoFactory(lambda _: client)
-    properties = factory.file_decryption_properties(pe.KmsConnectionConfig(), pe.DecryptionConfiguration())
+    properties = factory.file_decryption_properties(
+        pe.KmsConnectionConfig(), pe.DecryptionConfiguration(cache_lifetime=_FOREVER)
+    )
     options = ds.ParquetFragmentScanOptions(decryption_properties=properties)
     with stored(file.path) as source:
         if source.read(len(_MAGIC)) != _MAGIC:
@@ -213,4 +232,28 @@ def _fragment(file: EncryptedFile, allowed: Collection[str]) -> ds.ParquetFileFr
     # and the fragment keeps it, so that putting another file in place afterwards is found out too.
     if not client.footer_opened:
         raise broken()
-    return fragment
+    classes = _own_classes(fragment.metadata)
+    _unwrap_all(fragment.metadata, classes, allowed)
+    client.forget()
+    return fragment, classes
+
+
+def _unwrap_all(metadata: pq.FileMetaData, classes: Mapping[str, str], allowed: Collection[str]) -> None:
+    """Look at each readable column once, so that its key is unwrapped now and never during a scan.
+
+    The classes are the file's own: Arrow ends the process when a key is refused at this place.
+    """
+    for at, column in enumerate(metadata.schema.names):
+        if classes[column] in allowed and metadata.num_row_groups:
+            metadata.row_group(0).column(at)
+
+
+def _own_classes(metadata: pq.FileMetaData) -> dict[str, str]:
+    """Return the class that each column was sealed under, from the encrypted footer."""
+    try:
+        classes = dict(json.loads((metadata.metadata or {})[_CLASSES_ENTRY]))
+    except (KeyError, ValueError, TypeError):
+        raise broken() from None
+    if not set(metadata.schema.names) <= set(classes):
+        raise broken()
+    return classes

@@ -183,3 +183,17 @@ def test_without_permission_the_exit_code_says_storage(tmp_path):
     assert result.returncode == 8, result.stderr
     assert "What to do" in result.stderr
     assert not (locked / "estate").exists()
+
+
+def test_a_file_that_cannot_be_read_is_refused_and_the_others_land(estate, put):
+    put(apple(), "account-1", "export.xml")
+    # A dangling link is a file that cannot be opened, whoever asks.
+    (estate.settings.inbox / "account-1" / "gone.xml").symlink_to("/nowhere/at/all")
+    files = [
+        *list_inbox(estate.settings.inbox),
+        landing.InboxFile(estate.settings.inbox / "missing.xml", "b"),
+    ]
+    report = land(estate, files, clock=lambda: NOW)
+    assert report.total("landed") == 300
+    [refused] = report.refused_files
+    assert "cannot be read" in refused.error

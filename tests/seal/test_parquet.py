@@ -6,6 +6,8 @@ import dataclasses
 import hashlib
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -223,23 +225,66 @@ def test_any_flipped_bit_and_any_truncation_breaks_the_seal(tmp_path: Path) -> N
             open_encrypted([file], allowed=CLASSES, schema=SCHEMA).to_table()
 
 
-def test_keys_are_of_full_size_wrapped_alone_and_for_this_file_only(
+def test_class_keys_belong_to_one_file_and_come_from_no_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrapped: list[tuple[int, str]] = []
+    wrapped: list[tuple[bytes, str]] = []
     original = FileKeys.wrap_key
 
     def watched(self: FileKeys, key_bytes: bytes, master_key_identifier: str) -> str:
-        wrapped.append((len(key_bytes), master_key_identifier))
+        wrapped.append((key_bytes, master_key_identifier))
         return original(self, key_bytes, master_key_identifier)
 
     monkeypatch.setattr(FileKeys, "wrap_key", watched)
     for number in (1, 2):
         file_of(tmp_path, number)
-    assert {size for size, _ in wrapped} == {32}
-    # One for each footer and each column: nothing is shared between files and nothing comes from a cache.
-    assert len(wrapped) == 2 * (1 + len(COLUMN_CLASSES))
-    assert {name.split("/")[0] for _, name in wrapped} == {f"{1:032x}", f"{2:032x}"}
+    expected = {f"{number:032x}/{wrapping}" for number in (1, 2) for wrapping in ("footer", *CLASSES)}
+    assert sorted(name for _, name in wrapped) == sorted(expected)
+    assert len({key for key, _ in wrapped}) == len(expected)
+
+
+def test_no_key_is_unwrapped_once_a_dataset_is_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = open_encrypted([file_of(tmp_path, 1, table_of(1, 200_000))], allowed=CLASSES, schema=SCHEMA)
+
+    def refused(*_: object) -> bytes:
+        pytest.fail("a scan called back into Python")
+
+    monkeypatch.setattr(FileKeys, "unwrap_key", refused)
+    assert answer("SELECT count(*), count(note) FROM rows WHERE glucose < 99", dataset) == [
+        (200_000, 200_000)
+    ]
+
+
+_ABANDONED_SCAN = """
+import sys, duckdb
+from pathlib import Path
+from tests.seal.test_parquet import CLASSES, SCHEMA, file_of, open_encrypted, table_of
+files = [file_of(Path(sys.argv[1]), number, table_of(number, 50_000)) for number in range(16)]
+rows = open_encrypted(files, allowed=CLASSES, schema=SCHEMA)
+connection = duckdb.connect()
+connection.register("rows", rows)
+for _ in range(5):
+    connection.execute("SELECT steps FROM rows LIMIT 1").fetchall()
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_abandons_a_scan_still_ends(tmp_path: Path) -> None:
+    for _ in range(5):
+        command = [sys.executable, "-c", _ABANDONED_SCAN, str(tmp_path)]
+        subprocess.run(command, check=True, timeout=60, cwd=Path(__file__).parents[2])
+
+
+def test_the_file_knows_its_classes_and_the_catalog_can_only_add_to_them(tmp_path: Path) -> None:
+    file = file_of(tmp_path, 1)
+    for classes in ({}, dict.fromkeys(COLUMN_CLASSES, "ordinary")):
+        lenient = dataclasses.replace(file, classes=classes)
+        dataset = open_encrypted([lenient], allowed=["ordinary"], schema=SCHEMA)
+        assert dataset.to_table().column_names == ["pid"]
+        with pytest.raises(AccessDenied, match=r"glucose.*special"):
+            dataset.require(["glucose"])
+    strict = dataclasses.replace(file, classes={"steps": "special"})
+    assert open_encrypted([strict], allowed=["ordinary", "sensitive"], schema=SCHEMA).schema.names == ["pid"]
 
 
 def test_a_wrapped_key_opens_for_its_file_and_class_only() -> None:
@@ -252,6 +297,9 @@ def test_a_wrapped_key_opens_for_its_file_and_class_only() -> None:
     for text in ("", "%%%", wrapped[:-4], "A" * len(wrapped)):
         with pytest.raises(SealBroken):
             keys.unwrap_key(text, "f/ordinary")
+    keys.forget()
+    with pytest.raises(SealBroken):
+        keys.unwrap_key(wrapped, "f/ordinary")
     with pytest.raises(AccessDenied):
         FileKeys("f", bytes(32), ["special"]).unwrap_key(wrapped, "f/ordinary")
 
