@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from shelflife.config import load_settings
-from shelflife.lake.staleness import days_of, period_of
+from shelflife.lake.periods import days_of, period_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

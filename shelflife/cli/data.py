@@ -11,7 +11,7 @@ from shelflife.access.query import query as run_query
 from shelflife.cli.console import Json, clock, messages, opened, print_json, print_table, progress_bar
 from shelflife.errors import ConfigurationError, SourceError
 from shelflife.lake.accounting import LandingReport
-from shelflife.lake.checks import check_batches
+from shelflife.lake.checks import check_batches, unjudged
 from shelflife.lake.derive import derive as run_derive
 from shelflife.lake.inbox import HANDLE_LENGTH, InboxFile, digest, list_inbox
 from shelflife.lake.landing import land as run_land
@@ -43,7 +43,7 @@ def land(
     """Land files encrypted into the raw zone, each exactly once, and check what was landed.
 
     Files of the inbox are removed once they are landed; named files stay, unless --remove says otherwise. A file that is
-    refused stays where it is and makes the exit code 4.
+    refused stays where it is and makes the exit code 4, as does a batch that fails its checks: derivation leaves it out.
     """
     with opened() as estate:
         chosen = _chosen(files, account) if files else list_inbox(estate.settings.inbox)
@@ -51,7 +51,10 @@ def land(
         with progress_bar("landing", shown=not as_json) as progress:
             report = run_land(estate, chosen, clock=clock, keep=keep, progress=progress)
         failed = [
-            rule for check in check_batches(estate, report.batches) for rule in check.rules if not rule.passed
+            rule
+            for check in check_batches(estate, unjudged(estate))
+            for rule in check.rules
+            if not rule.passed
         ]
     if as_json:
         print_json(_landing_json(report) | {"failed_rules": [f"{r.stream}.{r.rule}" for r in failed]})
@@ -61,7 +64,7 @@ def land(
             messages.print(
                 f"check failed: {rule.stream}.{rule.rule}: {rule.violations:,} of {rule.rows:,} rows"
             )
-    if report.refused_files:
+    if report.refused_files or failed:
         raise typer.Exit(SourceError.exit_code)
 
 
@@ -92,6 +95,7 @@ def derive(
 ) -> None:
     """Bring derived tables and cohorts up to date with what is landed; nothing stale, nothing done."""
     with opened() as estate, progress_bar("deriving", shown=not as_json) as progress:
+        check_batches(estate, unjudged(estate))
         report = run_derive(estate, clock=clock, names=model, periods=period, progress=progress)
     models = sorted({unit.model for unit in report.units})
     if as_json:

@@ -1,7 +1,7 @@
 """The `shelflife` command and its one error boundary.
 
 Exit codes: 0 done; 1 a defect of shelflife itself; 2 wrong usage; 3 a setting, policy or model is wrong; 4 a file
-was refused; 5 something sealed, a key or the ledger does not check out; 6 another process was faster, try again;
+was refused or failed its checks; 5 something sealed, a key or the ledger does not check out; 6 another process was faster, try again;
 7 access denied; 8 disk, permission or path.
 """
 

@@ -10,7 +10,7 @@ import fcntl
 import os
 import socket
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from shelflife.control.tables import batch, data_file
-from shelflife.lake.collect import collect
+from shelflife.errors import CommitConflict
+from shelflife.lake.collect import collect, remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,9 @@ def open_batch(estate: Estate, now: datetime) -> Iterator[Batch]:
         try:
             yield made
         finally:
-            _give_up(estate, [made.batch_id], now)
+            # When another process keeps the database busy, whoever starts next gives the batch up instead.
+            with suppress(CommitConflict):
+                _give_up(estate, [made.batch_id], now)
 
 
 def give_up_dead(estate: Estate, now: datetime) -> int:
@@ -69,12 +72,16 @@ def give_up_dead(estate: Estate, now: datetime) -> int:
     if dead:
         _give_up(estate, dead, now)
     _sweep_locks(estate)
-    collect(estate)
+    collect(estate, now)
     return len(dead)
 
 
 def _give_up(estate: Estate, batch_ids: list[str], now: datetime) -> None:
-    """Turn the open ones among these batches into abandoned ones; committed batches are left alone."""
+    """Turn the open ones among these batches into abandoned ones; committed batches are left alone.
+
+    The keys of their pending files are destroyed, so that a copy of one is noise; nobody can have such a file open,
+    so they are unlinked at once.
+    """
     with estate.database.commit() as tx:
         still_open = sa.select(batch.c.batch_id).where(
             batch.c.batch_id.in_(batch_ids), batch.c.state == "open"
@@ -82,13 +89,16 @@ def _give_up(estate: Estate, batch_ids: list[str], now: datetime) -> None:
         abandoned = list(tx.conn.execute(still_open).scalars())
         if not abandoned:
             return
-        tx.conn.execute(
-            data_file.update()
-            .where(data_file.c.batch_id.in_(abandoned), data_file.c.state == "pending")
-            .values(state="replaced", replaced_at=now)
-        )
+        pending = data_file.c.batch_id.in_(abandoned) & (data_file.c.state == "pending")
+        columns = (data_file.c.file_id, data_file.c.zone, data_file.c.path, data_file.c.key_number)
+        files = tx.conn.execute(sa.select(*columns).where(pending)).all()
+        tx.conn.execute(data_file.update().where(pending).values(state="replaced", replaced_at=now))
         tx.conn.execute(batch.update().where(batch.c.batch_id.in_(abandoned)).values(state="abandoned"))
-    collect(estate)
+        for zone in sorted({file.zone for file in files}):
+            numbers = [f.key_number for f in files if f.zone == zone and f.key_number is not None]
+            if numbers:
+                estate.trees[zone].destroy(tx, numbers, now)
+    remove(estate, [(file.file_id, file.zone, file.path) for file in files])
 
 
 def _sweep_locks(estate: Estate) -> None:

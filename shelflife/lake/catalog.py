@@ -166,6 +166,20 @@ def move_partitions(tx: Transaction, seen: Mapping[str, int]) -> None:
             )
 
 
+def check_partitions(tx: Transaction, seen: Mapping[str, int]) -> None:
+    """Make sure that partitions which a commit only looked at are as it saw them.
+
+    Raises:
+        CommitConflict: another process changed or destroyed one of them meanwhile.
+    """
+    now = partitions_by_id(tx.conn, seen)
+    if any(now[home].version != version for home, version in seen.items()):
+        raise CommitConflict(
+            "Another process changed a partition that this commit was computed from.",
+            remedy="Run it again; it starts from what is there now.",
+        )
+
+
 def register_pending(
     tx: Transaction,
     *,

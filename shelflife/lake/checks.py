@@ -92,10 +92,13 @@ def check_stream(estate: Estate, stream: str, batch_ids: Sequence[str]) -> Strea
 
 
 def check_batches(estate: Estate, batch_ids: Sequence[str]) -> list[StreamCheck]:
-    """Check every stream of the given batches and record whether they passed."""
-    checks = [check_stream(estate, stream, batch_ids) for stream in STREAMS]
-    judge(estate, batch_ids, passed=all(check.passed for check in checks))
-    return checks
+    """Check every stream of each batch by itself and record which batches passed."""
+    found = []
+    for batch_id in batch_ids:
+        checks = [check_stream(estate, stream, [batch_id]) for stream in STREAMS]
+        judge(estate, [batch_id], passed=all(check.passed for check in checks))
+        found += checks
+    return found
 
 
 def judge(estate: Estate, batch_ids: Sequence[str], *, passed: bool) -> None:

@@ -10,29 +10,45 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import data_file
+from shelflife.control.tables import data_file, lease
 from shelflife.errors import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from shelflife.estate import Estate
 
 
-def collect(estate: Estate) -> int:
-    """Unlink every replaced file and mark it collected; safe to repeat, safe to kill. Returns how many."""
+def collect(estate: Estate, now: datetime) -> int:
+    """Unlink replaced files that no reader can have open, and mark them collected.
+
+    Their keys are gone already; a file that was replaced while a lease was out is left for a later call, so that a
+    reader who has it open can finish. Safe to repeat, safe to kill. Returns how many were unlinked.
+    """
     with estate.database.read() as conn:
+        oldest = conn.execute(
+            sa.select(sa.func.min(lease.c.issued_at)).where(lease.c.expires_at > now)
+        ).scalar()
         query = sa.select(data_file.c.file_id, data_file.c.zone, data_file.c.path)
-        rows = conn.execute(query.where(data_file.c.state == "replaced")).all()
-    for row in rows:
-        unlink(estate.zone_folder(row.zone) / row.path)
-    if rows:
-        with estate.database.commit() as tx:
-            for row in rows:
-                tx.conn.execute(
-                    data_file.update().where(data_file.c.file_id == row.file_id).values(state="collected")
-                )
+        unread = data_file.c.replaced_at < oldest if oldest is not None else sa.true()
+        rows = conn.execute(query.where(data_file.c.state == "replaced", unread)).all()
+    remove(estate, [(row.file_id, row.zone, row.path) for row in rows])
     return len(rows)
+
+
+def remove(estate: Estate, files: Sequence[tuple[str, str, str]]) -> None:
+    """Unlink replaced files, given as (file id, zone, path), and mark them collected."""
+    for _, zone, path in files:
+        unlink(estate.zone_folder(zone) / path)
+    if files:
+        with estate.database.commit() as tx:
+            for file_id, *_ in files:
+                gone = data_file.update().where(
+                    data_file.c.file_id == file_id, data_file.c.state == "replaced"
+                )
+                tx.conn.execute(gone.values(state="collected"))
 
 
 def unlink(path: Path) -> None:

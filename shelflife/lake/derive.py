@@ -7,7 +7,7 @@ same commit and its key destroyed, so an old snapshot of it cannot be read.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -18,7 +18,8 @@ import sqlalchemy as sa
 
 from shelflife.control.crashpoints import reached
 from shelflife.control.tables import derivation, subject
-from shelflife.errors import CommitConflict
+from shelflife.errors import CommitConflict, KeyDestroyed, LeaseExpired
+from shelflife.keys.leases import renew
 from shelflife.keys.tree import KeyKind
 from shelflife.lake import record
 from shelflife.lake.batches import give_up_dead, open_batch
@@ -37,8 +38,10 @@ from shelflife.lake.disclosure import suppress
 from shelflife.lake.inputs import read_inputs
 from shelflife.lake.leasing import held_lease
 from shelflife.lake.model_columns import record_model
+from shelflife.lake.model_header import ATTRIBUTES
 from shelflife.lake.models import Model, load_models, run_model
-from shelflife.lake.staleness import Unit, period_of, stale_units
+from shelflife.lake.periods import period_of
+from shelflife.lake.staleness import Unit, stale_units
 from shelflife.seal.parquet import write_encrypted
 
 if TYPE_CHECKING:
@@ -48,8 +51,9 @@ if TYPE_CHECKING:
     from shelflife.estate import Estate
     from shelflife.lake.batches import Batch
 
-PEOPLE_PER_BUCKET = 2_000
+PEOPLE_PER_BUCKET = 500
 UNITS_PER_COMMIT = 64
+ROWS_PER_COMMIT = 4_000_000
 ATTEMPTS = 5
 Clock = Callable[[], "dt.datetime"]
 Progress = Callable[[int, int], None]
@@ -124,18 +128,19 @@ def derive(
     conflicts = 0
     while stale := _next_stale(estate, models, names, periods):
         model, units = stale
-        for start in range(0, len(units), UNITS_PER_COMMIT):
-            chunk = units[start : start + UNITS_PER_COMMIT]
+        done = 0
+        for chunk in _chunks(estate, units):
             try:
                 report.units += _derive_chunk(estate, models, model, chunk, clock)
-            except CommitConflict:
+            except (CommitConflict, LeaseExpired, KeyDestroyed):
                 conflicts += 1
                 if conflicts >= ATTEMPTS:
                     raise
                 break
+            done += len(chunk)
             if progress:
-                progress(min(start + UNITS_PER_COMMIT, len(units)), len(units))
-    collect(estate)
+                progress(done, len(units))
+    collect(estate, clock())
     record.publish(estate, clock())
     report.seconds = time.monotonic() - started
     return report
@@ -164,12 +169,40 @@ def _next_stale(
 
 
 def _buckets(conn: sa.Connection) -> int:
-    """Return the power of two that keeps a bucket at `PEOPLE_PER_BUCKET` people or fewer."""
+    """Return the power of two that keeps a bucket at `PEOPLE_PER_BUCKET` people or fewer; it never shrinks again."""
     people = int(conn.execute(sa.select(sa.func.count()).select_from(subject)).scalar_one())
+    highest = conn.execute(sa.select(sa.func.max(derivation.c.bucket))).scalar() or 0
     buckets = 1
-    while people > buckets * PEOPLE_PER_BUCKET:
+    while people > buckets * PEOPLE_PER_BUCKET or buckets <= highest:
         buckets *= 2
     return buckets
+
+
+def _chunks(estate: Estate, units: Sequence[Unit]) -> Iterator[list[Unit]]:
+    """Cut units into commits that hold a bounded number of input rows in memory; a unit is never cut."""
+    with estate.database.read() as conn:
+        files = files_by_id(conn, [file_id for unit in units for file_id in unit.inputs])
+    samples = {file.file_id: file.samples for file in files}
+    chunk: list[Unit] = []
+    size = 0
+    for unit in units:
+        rows = sum(samples.get(file_id, 0) for file_id in unit.inputs) // unit.buckets
+        if chunk and (size + rows > ROWS_PER_COMMIT or len(chunk) >= UNITS_PER_COMMIT):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(unit)
+        size += rows
+    if chunk:
+        yield chunk
+
+
+def _runs(model: Model, units: Sequence[Unit]) -> list[list[Unit]]:
+    """Say which units share one run of the model: those of one bucket, unless each period needs attributes of its own."""
+
+    def together(unit: Unit) -> tuple[int, str]:
+        return unit.bucket, unit.period if ATTRIBUTES in model.reads else ""
+
+    return [list(group) for _, group in groupby(sorted(units, key=together), key=together)]
 
 
 def _derive_chunk(
@@ -177,9 +210,12 @@ def _derive_chunk(
 ) -> list[Derived]:
     now = clock()
     made: list[_Made] = []
-    with held_lease(estate, "derive", clock) as lease, open_batch(estate, now) as batch:
-        for _, group in groupby(sorted(units, key=lambda unit: unit.bucket), key=lambda unit: unit.bucket):
-            made += _compute(estate, models, model, list(group), batch, now)
+    with held_lease(estate, "derive", clock) as first, open_batch(estate, now) as batch:
+        lease = first
+        for group in _runs(model, units):
+            made += _compute(estate, models, model, group, batch, now)
+            with estate.database.commit() as tx:
+                lease = renew(tx, lease, clock(), estate.settings.lease_seconds)
         reached("derive.before_commit")
         with estate.database.commit() as tx:
             lease.check(tx.conn, clock())

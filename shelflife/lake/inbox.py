@@ -108,8 +108,11 @@ def state_of(file: InboxFile) -> FileState:
 def remove(file: InboxFile, landed: FileState, inbox: Path) -> None:
     """Remove a landed file, and its account folder when that is left empty; what came in its place since stays."""
     try:
-        if not file.path.exists() or state_of(file) != landed:
+        if state_of(file) != landed:
             return
+    except StorageError:
+        return  # somebody else took it away: it is landed all the same
+    try:
         file.path.unlink(missing_ok=True)
         folder = file.path.parent
         if inbox in folder.parents and not any(folder.iterdir()):

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from shelflife.lake.catalog import DataFile, files_by_id, partitions_by_id, path_of
 from shelflife.lake.model_header import ATTRIBUTES
 from shelflife.lake.models import columns_read, output_schema
-from shelflife.lake.staleness import Unit, days_of
+from shelflife.lake.periods import days_of
 from shelflife.lake.unseal import read_partition
 from shelflife.seal.file_keys import CLASSES
 from shelflife.seal.parquet import EncryptedFile, open_encrypted
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from shelflife.estate import Estate
     from shelflife.lake.models import Model
+    from shelflife.lake.staleness import Unit
 
 
 def read_inputs(
@@ -118,5 +119,4 @@ def _model(
 def _attributes(estate: Estate, model: Model, units: Sequence[Unit], now: dt.datetime) -> pa.Table:
     on = max(days_of(unit.period)[1] for unit in units)
     source_zone = "derived"
-    with estate.database.commit() as tx:
-        return coarse_attributes(estate, tx, zone=source_zone, purpose=f"derive {model.name}", on=on, now=now)
+    return coarse_attributes(estate, zone=source_zone, purpose=f"derive {model.name}", on=on, now=now)

@@ -18,11 +18,18 @@ import sqlalchemy as sa
 
 from shelflife.control.crashpoints import reached
 from shelflife.control.tables import landed_file, quarantine_count
-from shelflife.errors import CommitConflict, LeaseExpired, ShelflifeError, SourceError, StorageError
+from shelflife.errors import (
+    CommitConflict,
+    KeyDestroyed,
+    LeaseExpired,
+    ShelflifeError,
+    SourceError,
+    StorageError,
+)
 from shelflife.lake import record
 from shelflife.lake.accounting import FileOutcome, LandingReport
 from shelflife.lake.batches import Batch, give_up_dead, open_batch
-from shelflife.lake.catalog import make_live, move_partitions
+from shelflife.lake.catalog import check_partitions, make_live, move_partitions
 from shelflife.lake.inbox import HANDLE_LENGTH, FileState, InboxFile, digest, remove, state_of
 from shelflife.lake.leasing import held_lease
 from shelflife.lake.loader import Loader
@@ -64,6 +71,7 @@ class _Entry:
     state: FileState
     digest: bytes = field(repr=False)
     outcome: FileOutcome
+    twin: FileOutcome | None = None
 
 
 def land(
@@ -108,7 +116,7 @@ def _groups(files: Sequence[InboxFile]) -> Iterator[list[InboxFile]]:
     group: list[InboxFile] = []
     size = 0
     for file in files:
-        length = file.path.stat().st_size if file.path.is_file() else 0
+        length = _length(file)
         if group and (size + length > GROUP_BYTES or len(group) >= GROUP_FILES):
             yield group
             group, size = [], 0
@@ -116,6 +124,13 @@ def _groups(files: Sequence[InboxFile]) -> Iterator[list[InboxFile]]:
         size += length
     if group:
         yield group
+
+
+def _length(file: InboxFile) -> int:
+    try:
+        return state_of(file)[1]
+    except StorageError:
+        return 0
 
 
 def _land_group(
@@ -129,10 +144,11 @@ def _land_group(
             break
         except _BrokeOffError as halfway:
             broken[halfway.index] = halfway.error
-        except (CommitConflict, LeaseExpired):
+        except (CommitConflict, LeaseExpired, KeyDestroyed):
             conflicts += 1
             if conflicts >= ATTEMPTS:
                 raise
+    _settle_twins(entries)
     report.files += [entry.outcome for entry in entries]
     for entry in entries:
         if entry.outcome.state != "refused" and not keep:
@@ -199,10 +215,26 @@ def _mark_known(estate: Estate, entries: Sequence[_Entry]) -> None:
             landed_file.c.digest_mac.in_([entry.digest for entry in entries])
         )
         known: dict[bytes, str | None] = {bytes(row.digest_mac): row.source for row in conn.execute(query)}
+    first: dict[bytes, FileOutcome] = {}
     for entry in entries:
-        if entry.outcome.state == "landed" and entry.digest in known:
+        if entry.outcome.state != "landed":
+            continue
+        if entry.digest in known:
             entry.outcome.state, entry.outcome.source = "already_landed", known[entry.digest]
-        known.setdefault(entry.digest, None)
+        elif entry.digest in first:
+            entry.outcome.state, entry.twin = "already_landed", first[entry.digest]
+        else:
+            first[entry.digest] = entry.outcome
+
+
+def _settle_twins(entries: Sequence[_Entry]) -> None:
+    """A copy of a file in the same group shares its fate: it was landed only if that one was."""
+    for entry in entries:
+        if entry.twin is not None:
+            entry.outcome.source = entry.twin.source
+            if entry.twin.state == "refused":
+                entry.outcome.state = "refused"
+                entry.outcome.error, entry.outcome.remedy = entry.twin.error, entry.twin.remedy
 
 
 def _read(loader: Loader, entry: _Entry, index: int, profiles: list[tuple[int, ProfileFacts]]) -> None:
@@ -236,7 +268,11 @@ def _read(loader: Loader, entry: _Entry, index: int, profiles: list[tuple[int, P
 
 
 def _check_unchanged(entry: _Entry) -> None:
-    if state_of(entry.file) != entry.state:
+    try:
+        unchanged = state_of(entry.file) == entry.state
+    except StorageError:
+        unchanged = False
+    if not unchanged:
         raise SourceError(
             "The file changed while it was read.",
             remedy="Land it again once it is complete; write under a name with a leading dot and rename at the end.",
@@ -277,6 +313,7 @@ def _commit(
         loader.lease.check(tx.conn, now)
         homes = {sealed.home.partition_id for sealed in loader.sealed}
         move_partitions(tx, {home: version for home, version in loader.seen.items() if home in homes})
+        check_partitions(tx, {home: version for home, version in loader.seen.items() if home not in homes})
         for sealed in loader.sealed:
             make_live(
                 tx,
@@ -315,7 +352,7 @@ def _account(tx: Transaction, batch: Batch, landed: Sequence[_Entry], loader: Lo
                     digest_mac=entry.digest,
                     batch_id=batch.batch_id,
                     source=outcome.source or "",
-                    bytes=entry.file.path.stat().st_size,
+                    bytes=entry.state[1],
                     samples_in=outcome.samples_in,
                     landed=outcome.landed,
                     duplicates=outcome.duplicates,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from shelflife.errors import CommitConflict
 from shelflife.keys import leases
 
 if TYPE_CHECKING:
@@ -26,5 +27,6 @@ def held_lease(estate: Estate, holder: str, clock: Callable[[], dt.datetime]) ->
     try:
         yield held
     finally:
-        with estate.database.commit() as tx:
+        # A lease that cannot be given back runs out by itself.
+        with suppress(CommitConflict), estate.database.commit() as tx:
             leases.release(tx, held)

@@ -23,6 +23,7 @@ from shelflife.lake.catalog import (
     PartitionName,
     ensure_partitions,
     files_of_partition,
+    partitions,
     prepared_path,
     register_pending,
 )
@@ -74,7 +75,7 @@ class Loader:
         outcomes: the accounting of each file of the batch, by index.
         clock: gives the time.
         lease: leave to hold keys; renewed with each flush, so that the largest file may take its time.
-        seen: the version of each partition that duplicates were looked for in.
+        seen: the version of each partition that duplicates were looked for in; the commit is refused if one moved.
         sealed: the pending files.
         subjects: everyone who had a row in the batch.
     """
@@ -121,7 +122,7 @@ class Loader:
         frame = _refuse_late(frame, homes, keys)
         self._count_refused(frame)
         kept = frame.filter(pl.col("refusal").is_null())
-        fresh = sorting.without_duplicates(kept, self._existing(kept, homes, owners))
+        fresh = sorting.without_duplicates(kept, self._existing(kept, owners))
         self._count(kept, fresh)
         self._write(fresh, homes, owners, keys)
 
@@ -164,25 +165,28 @@ class Loader:
                 keys |= {(stream, who): found.get(pid) for pid, who in people.items()}
         return keys
 
-    def _existing(
-        self, kept: pl.DataFrame, homes: Homes, owners: Sequence[Subject | None]
-    ) -> pl.DataFrame | None:
-        """Return the landed rows of the same people in the same partitions, as far as duplicates need them."""
-        present = kept.select("table_name", "period", "who").unique()
+    def _existing(self, kept: pl.DataFrame, owners: Sequence[Subject | None]) -> pl.DataFrame | None:
+        """Return the landed rows of the same people around the same days, as far as duplicates need them.
+
+        The neighbouring periods are looked at too: the same moment sent again with another offset from UTC can have
+        another local date.
+        """
+        around = sorting.people_around(kept)
         found = []
         with self.estate.database.read() as conn:
-            for (table_name, period), rows in present.group_by("table_name", "period"):
-                home = homes[str(table_name), str(period)]
+            tables, periods = sorted({t for t, _ in around}), sorted({p for _, p in around})
+            for home in partitions(conn, zone=RAW, tables=tables, periods=periods):
+                present = around.get((home.table_name, home.period), set())
+                people = {owner.raw_pid: who for who in present if (owner := owners[who])}
+                self.seen.setdefault(home.partition_id, home.version)
                 files = files_of_partition(conn, home.partition_id, batch_id=self.batch.batch_id)
-                if files:
-                    people = {owner.raw_pid: who for who in rows["who"] if (owner := owners[who])}
-                    columns = (
-                        [*IDENTITY, *sorting.BROKEN_COLUMNS] if home.table_name != home.stream else IDENTITY
-                    )
+                if files and people:
+                    broken = () if home.table_name == home.stream else sorting.BROKEN_COLUMNS
+                    columns = [*IDENTITY, *broken]
                     landed = read_partition(
                         self.estate, conn, home, files, people=set(people), columns=columns
                     )
-                    found.append(_with_who(landed, people, home.table_name))
+                    found.append(_with_who(landed, people))
         return pl.concat(found) if found else None
 
     def _count_refused(self, frame: pl.DataFrame) -> None:
@@ -246,14 +250,12 @@ def _refuse_late(frame: pl.DataFrame, homes: Homes, keys: Keys) -> pl.DataFrame:
     return sorting.with_refusals(sorting.with_refusals(frame, expired, "expired"), forgotten, "erased")
 
 
-def _with_who(landed: pa.Table, people: dict[bytes, int], table_name: str) -> pl.DataFrame:
+def _with_who(landed: pa.Table, people: dict[bytes, int]) -> pl.DataFrame:
     index = pl.DataFrame(
         {"pid": list(people), "who": list(people.values())}, schema={"pid": pl.Binary, "who": pl.Int32}
     )
-    frame = pl.DataFrame(pl.from_arrow(landed)).join(index, on="pid", how="inner").drop("pid")
+    frame = pl.DataFrame(pl.from_arrow(landed)).join(index, on="pid", how="inner")
     absent = [
         pl.lit(None, pl.String).alias(name) for name in sorting.BROKEN_COLUMNS if name not in frame.columns
     ]
-    return frame.with_columns(pl.lit(table_name).alias("table_name"), *absent).select(
-        "who", "table_name", *IDENTITY, *sorting.BROKEN_COLUMNS
-    )
+    return frame.with_columns(*absent).select("who", *IDENTITY, *sorting.BROKEN_COLUMNS)

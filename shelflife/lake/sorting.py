@@ -5,6 +5,8 @@ Pure: it takes rows and what is known of the people in them, and returns rows wi
 
 from __future__ import annotations
 
+import datetime as dt
+from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from shelflife.lake.periods import days_of, period_of
 from shelflife.lake.unseal import QUARANTINE, UNCLASSIFIED
 from shelflife.signals.sample import IDENTITY
 from shelflife.signals.vocabulary import PARTITION_GRAIN, SIGNALS
@@ -68,11 +71,14 @@ def with_people(table: pa.Table, accounts: Sequence[str | None]) -> tuple[pl.Dat
         alias=pl.when(silent).then("account").otherwise("alias"),
         alias_kind=pl.when(silent).then(pl.lit("account")).otherwise("alias_kind"),
     )
-    named = frame.select("alias_kind", "alias").unique().drop_nulls().sort("alias_kind", "alias")
-    named = named.with_row_index("who").cast({"who": pl.Int32})
-    frame = frame.join(named, on=["alias_kind", "alias"], how="left", maintain_order="left")
-    names = [Alias(kind, value) for kind, value in named.select("alias_kind", "alias").iter_rows()]
-    return frame.drop("alias", "alias_kind", "account"), names
+    spelt = frame.select("alias_kind", "alias").unique().drop_nulls().sort("alias_kind", "alias")
+    # Several spellings can be one alias; one without any text names nobody.
+    index: dict[Alias, int] = {}
+    aliases = [Alias(kind, value) for kind, value in spelt.iter_rows()]
+    who = [index.setdefault(alias, len(index)) if alias.value else None for alias in aliases]
+    spelt = spelt.with_columns(pl.Series("who", who, pl.Int32))
+    frame = frame.join(spelt, on=["alias_kind", "alias"], how="left", maintain_order="left")
+    return frame.drop("alias", "alias_kind", "account"), list(index)
 
 
 def with_fate(frame: pl.DataFrame, erased: Collection[int], *, arrived: str) -> pl.DataFrame:
@@ -116,14 +122,25 @@ def with_refusals(frame: pl.DataFrame, where: pl.DataFrame, reason: str) -> pl.D
     return frame.with_columns(refusal=pl.coalesce("refusal", "_late")).drop("_late")
 
 
+def people_around(kept: pl.DataFrame) -> dict[tuple[str, str], set[int]]:
+    """Return who has rows in or right beside each table and period."""
+    found: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+    for table_name, period, who in kept.select("table_name", "period", "who").unique().iter_rows():
+        first, end = days_of(period)
+        grain = "day" if end - first == dt.timedelta(days=1) else "month"
+        for day in (first - dt.timedelta(days=1), first, end):
+            found[table_name, period_of(day, grain)].add(who)
+    return dict(found)
+
+
 def without_duplicates(rows: pl.DataFrame, existing: pl.DataFrame | None) -> pl.DataFrame:
-    """Drop rows that repeat an earlier one of the same person and table, here or in what is landed already.
+    """Drop rows that repeat an earlier one of the same person, here or in what is landed already.
 
     Args:
         rows: rows to keep, in the order in which a first sight counts.
-        existing: `who`, `table_name` and the identity columns of landed rows of the same people, if there are any.
+        existing: `who`, the identity and the broken columns of landed rows of the same people, if there are any.
     """
-    same = ["who", "table_name", *IDENTITY, *BROKEN_IDENTITY]
+    same = ["who", *IDENTITY, *BROKEN_IDENTITY]
     rows = _with_broken_identity(rows)
     fresh = rows.unique(subset=same, keep="first", maintain_order=True)
     if existing is None or existing.is_empty():

@@ -84,7 +84,8 @@ def _event(run: EndedRun, catalog: Catalog, state: RunState, at: dt.datetime, *,
         eventTime=at.isoformat(),
         run=Run(str(uuid.UUID(hex=run.run_id)), facets=facets),
         job=Job(catalog.namespace, run.job),
-        inputs=[InputDataset(catalog.namespace, name, facets=_schema(name, catalog)) for name in run.inputs],
+        # An input's schema stands in the event of the run that wrote it; said again, it would be most of the file.
+        inputs=[InputDataset(catalog.namespace, name) for name in run.inputs],
         outputs=[_output(name, how, run, catalog) for name, how in written.items()],
         producer=PRODUCER,
     )

@@ -8,6 +8,8 @@ to any sample: destroying the identity keyring cuts the person out of every zone
 from __future__ import annotations
 
 import hmac
+import re
+import unicodedata
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 PROFILE_STREAM = "profile"
 _CHUNK = 400
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 @dataclass(frozen=True, order=True)
@@ -43,6 +46,16 @@ class Alias:
     kind: str
     value: str = field(repr=False)
 
+    def __post_init__(self) -> None:
+        """Bring both to one form: spellings that look alike are one alias, and a kind is never free text.
+
+        The kind is stored in clear, so a sender's own words for it become "other".
+        """
+        readable = self.value.encode("utf-8", "replace").decode()
+        object.__setattr__(self, "value", unicodedata.normalize("NFC", readable).strip())
+        if not _KIND.fullmatch(self.kind):
+            object.__setattr__(self, "kind", "other")
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -56,7 +69,7 @@ class Subject:
 def alias_digest(estate: Estate, conn: sa.Connection, name: Alias, secret: Secret = Secret.ALIAS) -> bytes:
     """Return the keyed digest that an alias is looked up by (32 bytes, HMAC-SHA256)."""
     key = estate.secret(conn, "identity", secret)
-    kind, value = name.kind.encode(), name.value.strip().encode()
+    kind, value = name.kind.encode(), name.value.encode()
     return hmac.digest(key, len(kind).to_bytes(4, "big") + kind + value, "sha256")
 
 
@@ -124,8 +137,9 @@ def ensure(estate: Estate, tx: Transaction, names: Sequence[Alias], now: datetim
     missing = sorted(set(names) - set(known))
     minted = {name: _subject(estate, tx.conn, uuid.uuid4().bytes) for name in missing}
     newcomers = list(minted.values())
-    estate.keyrings["identity"].ensure(tx, [person.identity_pid for person in newcomers])
-    estate.keyrings["raw"].ensure(tx, [person.raw_pid for person in newcomers])
+    # Each zone's rings are numbered in the order of its own pseudonyms, so that equal numbers mean nothing.
+    estate.keyrings["identity"].ensure(tx, sorted(person.identity_pid for person in newcomers))
+    estate.keyrings["raw"].ensure(tx, sorted(person.raw_pid for person in newcomers))
     keys = estate.keyrings["identity"].keys(
         tx.conn, [person.identity_pid for person in newcomers], PROFILE_STREAM
     )
@@ -133,7 +147,9 @@ def ensure(estate: Estate, tx: Transaction, names: Sequence[Alias], now: datetim
         key = keys[person.identity_pid]
         assert key is not None  # noqa: S101  minted in this very transaction
         sealed = seal_value(key, person.subject_id, ("subject-id", person.identity_pid))
-        tx.conn.execute(subject.insert().values(pid=person.identity_pid, sealed_id=sealed, created_at=now))
+        tx.conn.execute(
+            subject.insert().values(pid=person.identity_pid, sealed_id=sealed, created_at=_day(now))
+        )
         _attach(estate, tx, name, person, key, now)
     return known | minted
 
@@ -162,7 +178,7 @@ def _attach(estate: Estate, tx: Transaction, name: Alias, person: Subject, key: 
     sealed = seal_value(key, name.value.encode(), ("alias", digest))
     tx.conn.execute(
         alias.insert().values(
-            alias_mac=digest, pid=person.identity_pid, kind=name.kind, sealed=sealed, created_at=now
+            alias_mac=digest, pid=person.identity_pid, kind=name.kind, sealed=sealed, created_at=_day(now)
         )
     )
 
@@ -173,6 +189,11 @@ def _subject(estate: Estate, conn: sa.Connection, subject_id: bytes) -> Subject:
         identity_pid=pseudonym(estate.pepper(conn, "identity"), subject_id),
         raw_pid=pseudonym(estate.pepper(conn, "raw"), subject_id),
     )
+
+
+def _day(now: datetime) -> datetime:
+    """Return the start of the day: an exact time would tie a person to the batch that first named them."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _chunks(items: list[bytes]) -> list[list[bytes]]:

@@ -65,6 +65,22 @@ def read_profile(estate: Estate, conn: sa.Connection, person: Subject) -> Facts:
     return facts
 
 
+def read_profiles(estate: Estate, conn: sa.Connection) -> list[tuple[Subject, Facts]]:
+    """Open the profile of every subject whose identity key still exists, in bulk."""
+    people = everyone(estate, conn)
+    keys = estate.keyrings["identity"].keys(conn, [one.identity_pid for one in people], PROFILE_STREAM)
+    rows = conn.execute(sa.select(subject.c.pid, subject.c.sealed_profile))
+    sealed = {bytes(row.pid): row.sealed_profile for row in rows}
+    found: list[tuple[Subject, Facts]] = []
+    for person in people:
+        key, body = keys.get(person.identity_pid), sealed.get(person.identity_pid)
+        facts: Facts = {}
+        if key is not None and body is not None:
+            facts = json.loads(open_value(key, bytes(body), _context(person)))
+        found.append((person, facts))
+    return found
+
+
 def merge_profile(
     estate: Estate, tx: Transaction, person: Subject, facts: Mapping[str, str | list[str]]
 ) -> bool:
@@ -79,7 +95,7 @@ def merge_profile(
             merged[name] = value
     if merged == known:
         return False
-    body = json.dumps(merged, sort_keys=True, ensure_ascii=False).encode()
+    body = json.dumps(merged, sort_keys=True).encode()
     sealed = seal_value(_key(estate, tx.conn, person), body, _context(person))
     tx.conn.execute(
         subject.update().where(subject.c.pid == person.identity_pid).values(sealed_profile=sealed)
@@ -100,41 +116,44 @@ def age_band(birth_date: str | None, on: dt.date) -> str:
     return next((name for limit, name in _BANDS if age < limit), "70 and over")
 
 
-def coarse_attributes(
-    estate: Estate, tx: Transaction, *, zone: str, purpose: str, on: dt.date, now: dt.datetime
-) -> pa.Table:
+def coarse_attributes(estate: Estate, *, zone: str, purpose: str, on: dt.date, now: dt.datetime) -> pa.Table:
     """Hand over age band and sex of every subject under a zone's pseudonyms, and record that it was done.
 
     Returns:
         A table of `ATTRIBUTES_SCHEMA`, one row a subject; nothing finer than the band ever leaves.
     """
-    pepper = estate.pepper(tx.conn, zone)
-    rows = []
-    for person in everyone(estate, tx.conn):
-        facts = read_profile(estate, tx.conn, person)
-        birth_date, sex = facts.get("birth_date"), facts.get("sex")
-        rows.append(
-            {
-                "pid": pseudonym(pepper, person.subject_id),
-                "age_band": age_band(birth_date if isinstance(birth_date, str) else None, on),
-                "sex": sex if sex in ("female", "male") else UNKNOWN,
-            }
+    with estate.database.read() as conn:
+        pepper = estate.pepper(conn, zone)
+        people = read_profiles(estate, conn)
+    rows = [
+        {
+            "pid": pseudonym(pepper, person.subject_id),
+            "age_band": age_band(_text(facts, "birth_date"), on),
+            "sex": facts.get("sex") if facts.get("sex") in ("female", "male") else UNKNOWN,
+        }
+        for person, facts in people
+    ]
+    with estate.database.commit() as tx:
+        tx.conn.execute(
+            attribute_disclosure.insert().values(
+                disclosure_id=uuid.uuid4().hex,
+                asked_at=now,
+                purpose=purpose,
+                attributes=["age_band", "sex"],
+                subjects=len(rows),
+            )
         )
-    tx.conn.execute(
-        attribute_disclosure.insert().values(
-            disclosure_id=uuid.uuid4().hex,
-            asked_at=now,
-            purpose=purpose,
-            attributes=["age_band", "sex"],
-            subjects=len(rows),
-        )
-    )
     return pa.Table.from_pylist(rows, schema=ATTRIBUTES_SCHEMA)
 
 
 def attributes_version(conn: sa.Connection) -> int:
     """Return the number that grows with every change of any profile; cohorts are stale when it moved."""
     return int(conn.execute(sa.select(estate_table.c.attributes_version)).scalar_one())
+
+
+def _text(facts: Facts, name: str) -> str | None:
+    value = facts.get(name)
+    return value if isinstance(value, str) else None
 
 
 def _key(estate: Estate, conn: sa.Connection, person: Subject) -> bytes:

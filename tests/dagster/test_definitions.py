@@ -17,7 +17,7 @@ from assets.partitions import DAYS, GRAINS, partition_key, ranges
 from orchestration.hardening import REDACTED_LOGGER
 from orchestration.refusing_io import refusing_io_manager
 from shelflife.errors import ConfigurationError
-from shelflife.lake.staleness import period_of
+from shelflife.lake.periods import period_of
 from shelflife.signals.vocabulary import STREAMS
 from tests.dagster.conftest import MARKS, NAME, ROOT, write_home
 

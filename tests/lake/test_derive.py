@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from shelflife.control.tables import data_file
 from shelflife.errors import ShelflifeError
+from shelflife.lake import derive as derivation_module
 from shelflife.lake.catalog import live_files, path_of
 from shelflife.lake.checks import judge
 from shelflife.lake.derive import derive
@@ -201,3 +202,43 @@ def test_every_live_file_is_in_the_catalog_and_the_other_way_round(estate, put):
     stray = estate.zone_folder("derived") / "heart_daily" / "stray.parquet"
     stray.write_bytes(b"x")
     assert status(estate).unregistered == 1
+
+
+def test_the_key_of_a_file_that_was_given_up_is_destroyed(estate, put, monkeypatch):
+    """A derivation that fails before its commit leaves no file, and a copy of what it wrote opens with no key."""
+    put(beat("s", 5, 60).encode(), "a", "first.ndjson")
+    landed(estate)
+    monkeypatch.setattr(derivation_module, "_commit", lambda *_: (_ for _ in ()).throw(RuntimeError("stop")))
+    with pytest.raises(RuntimeError):
+        derive(estate, clock=clock, names=["heart_daily"])
+    with estate.database.read() as conn:
+        [left] = conn.execute(sa.select(data_file).where(data_file.c.zone == "derived")).all()
+        assert left.state == "collected"
+        assert estate.trees["derived"].lookup(conn, [left.key_number]) == [None]
+    assert status(estate).unregistered == 0
+
+
+def test_each_week_of_a_cohort_uses_the_ages_of_its_own_time(estate, put):
+    """Deriving many weeks at once and one of them alone gives the same cells."""
+    lines = [beat(f"p{n:02d}", 2, 60) for n in range(12)] + [
+        json.dumps(
+            {
+                "subject": f"p{n:02d}",
+                "signal": "heart_rate",
+                "value": 60,
+                "unit": "/min",
+                "start": "2025-11-03T08:00:00Z",
+            }
+        )
+        for n in range(12)
+    ]
+    lines += [
+        json.dumps({"record": "profile", "account": f"p{n:02d}", "birth_date": "1996-05-01", "sex": "female"})
+        for n in range(12)
+    ]
+    put("\n".join(lines).encode(), "x", "rows.ndjson")
+    landed(estate)
+    derive(estate, clock=clock)
+    rows = derived_rows(estate)["cohort_weekly"].sort("week_start")
+    assert rows["age_band"].to_list() == ["18-29", "30-39"]
+    assert rows["people"].to_list() == [12, 12]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from shelflife.control.tables import alias, subject
 from shelflife.lake import landing
 from shelflife.lake.inbox import HANDLE_LENGTH, InboxFile, digest, list_inbox, remove, state_of
 from shelflife.lake.landing import land
 from shelflife.lake.status import status
+from shelflife.subjects.directory import Alias, bury
+from tests.canaries import hits
 from tests.conftest import NOW
 from tests.lake.state import raw_rows
 
@@ -183,3 +188,76 @@ def test_a_large_file_may_take_longer_than_a_lease(tmp_path, samples):
     assert report.total("landed") == 791_446
     assert next(ticks) > 10
     estate.close()
+
+
+def test_a_copy_of_a_refused_file_is_not_taken_for_landed(estate, put, samples, monkeypatch):
+    """The twin of a file that changed while it was read stays in the inbox with it, and lands later."""
+    first, second = put(samples / CLARITY, "account-1", "a.csv"), put(samples / CLARITY, "account-1", "b.csv")
+    read = landing._read
+
+    def change_then_read(loader, entry, index, profiles):
+        with first.open("ab") as stream:
+            stream.write(b"\n")
+        read(loader, entry, index, profiles)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(landing, "_read", change_then_read)
+        report = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert [file.state for file in report.files] == ["refused", "refused"]
+    assert second.exists()
+    land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert in_rows(estate) == 2148
+
+
+def row(subject: str, start: str, **more: object) -> bytes:
+    facts = {"subject": subject, "signal": "heart_rate", "value": 61, "unit": "/min", "start": start}
+    return json.dumps(facts | more).encode() + b"\n"
+
+
+def test_spellings_of_one_alias_are_one_person(estate, put):
+    put(row("9", "2026-11-01T08:00:00Z") + row(" 9 ", "2026-11-01T09:00:00Z"), "x", "rows.ndjson")
+    report = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert (report.total("landed"), report.subjects) == (2, 1)
+
+
+def test_a_tombstone_cannot_be_got_around_by_spelling(estate, put):
+    with estate.database.commit() as tx:
+        bury(estate, tx, [Alias("account", "Jos\u00e9")], reason="erasure", now=NOW)
+    spellings = ["Jos\u00e9", "Jose\u0301", "  Jos\u00e9", "Jos\u00e9\u00a0"]
+    put(b"".join(row(name, "2026-11-01T08:00:00Z") for name in spellings), "x", "rows.ndjson")
+    report = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert (report.total("landed"), report.total("refused")) == (0, 4)
+    assert report.reasons() == {"erased": 4}
+
+
+def test_what_a_sender_writes_never_stands_in_clear_and_never_stops_landing(estate, put):
+    hostile = [
+        row("s1", "2026-11-01T08:00:00Z", subject_kind="ada@example.com"),
+        b'{"record": "profile", "account": "a\\ud800b", "given_name": "\\ud800"}\n',
+        b'{"record": "profile", "account": "s1", "subject_kind": "ada@example.com", "given_name": "Ada"}\n',
+        row("s2", "2026-11-01T08:00:00Z"),
+    ]
+    put(b"".join(hostile), "x", "rows.ndjson")
+    report = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert closes(report)
+    assert not report.refused_files
+    assert report.total("landed") >= 1
+    assert hits([estate.settings.home], ["ada@example.com"]) == []
+
+
+def test_the_same_moment_sent_again_from_another_time_zone_is_a_duplicate(estate, put):
+    put(row("s", "2026-11-03T23:30:00+01:00"), "x", "home.ndjson")
+    land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    put(row("s", "2026-11-04T02:30:00+04:00"), "x", "away.ndjson")
+    again = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert (again.total("landed"), again.total("duplicates")) == (0, 1)
+    assert sorted(period for _, period in raw_rows(estate)) == ["2026-11-03"]
+
+
+def test_the_database_does_not_join_people_to_batches_by_time(estate, put):
+    put(row("s", "2026-11-03T23:30:00Z"), "x", "rows.ndjson")
+    land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    with estate.database.read() as conn:
+        for table in (subject, alias):
+            [when] = conn.execute(sa.select(table.c.created_at)).scalars()
+            assert when == NOW.replace(hour=0)
