@@ -84,7 +84,9 @@ def _inbox(resource: EstateResource) -> Answer:
     if not files:
         return dg.SkipReason("The inbox is empty.")
     today = partition_key(resource.clock().date().isoformat(), "day", resource.clock().date())
-    return dg.SensorResult([dg.RunRequest(run_key=f"inbox-{listing_digest(files)}", partition_key=today)])
+    return dg.SensorResult(
+        [dg.RunRequest(run_key=f"inbox-{listing_digest(files)}-{_attempt(resource)}", partition_key=today)]
+    )
 
 
 def _stale(instance: dg.DagsterInstance, resource: EstateResource, jobs: Sequence[str]) -> Answer:
@@ -99,21 +101,35 @@ def _stale(instance: dg.DagsterInstance, resource: EstateResource, jobs: Sequenc
             return dg.SkipReason(
                 f"{waiting} landed batches wait for their checks: execute those of any raw stream."
             )
-        requests = stale_requests(estate, resource.clock().date())
+        requests = stale_requests(estate, resource.clock().date(), _attempt(resource))
     return dg.SensorResult(requests[:REQUESTS_PER_TICK]) if requests else dg.SkipReason("Nothing is stale.")
 
 
-def stale_requests(estate: Estate, today: dt.date) -> list[dg.RunRequest]:
+def _attempt(resource: EstateResource) -> str:
+    """Return the current hour: what is still waiting an hour after a run that failed is asked for again."""
+    return resource.clock().strftime("%Y%m%dT%H")
+
+
+def stale_requests(estate: Estate, today: dt.date, attempt: str = "") -> list[dg.RunRequest]:
     """Return the runs that bring the estate up to date; those of cohorts only once every table is."""
     models = load_models(estate.settings.models)
     with estate.database.read() as conn:
         units = stale(estate, models, conn)
     tables = [unit for unit in units if models[unit.model].zone == "derived"]
-    return run_requests(tables or units, models, today)
+    return run_requests(tables or units, models, today, attempt)
 
 
-def run_requests(units: Sequence[Unit], models: Mapping[str, Model], today: dt.date) -> list[dg.RunRequest]:
-    """Return one run request for each job and each range of partitions that holds stale units. Pure."""
+def run_requests(
+    units: Sequence[Unit], models: Mapping[str, Model], today: dt.date, attempt: str = ""
+) -> list[dg.RunRequest]:
+    """Return one run request for each job and each range of partitions that holds stale units. Pure.
+
+    Args:
+        units: what is stale.
+        models: every model.
+        today: the current day, UTC.
+        attempt: part of the run keys; the same units under another attempt are another run.
+    """
     requests = []
     by_job: defaultdict[str, list[Unit]] = defaultdict(list)
     for unit in units:
@@ -123,14 +139,14 @@ def run_requests(units: Sequence[Unit], models: Mapping[str, Model], today: dt.d
         keyed = [(partition_key(unit.period, grain, today), unit) for unit in mine]
         for first, last in ranges((key for key, _ in keyed), grain):
             inside = [unit for key, unit in keyed if first <= key <= last]
-            requests.append(_request(job, first, last, inside, models))
+            requests.append(_request(job, first, last, inside, models, attempt))
     return requests
 
 
 def _request(
-    job: str, first: str, last: str, units: Sequence[Unit], models: Mapping[str, Model]
+    job: str, first: str, last: str, units: Sequence[Unit], models: Mapping[str, Model], attempt: str
 ) -> dg.RunRequest:
-    state = hashlib.sha256()
+    state = hashlib.sha256(attempt.encode())
     for unit in sorted(units):
         state.update(f"{unit.model} {unit.period} {unit.bucket} ".encode() + unit.inputs_hash)
         state.update(models[unit.model].digest)
