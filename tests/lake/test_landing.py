@@ -11,8 +11,10 @@ import sqlalchemy as sa
 
 from shelflife.control.tables import alias, subject
 from shelflife.lake import landing
+from shelflife.lake.accounting import AccountingBroken
 from shelflife.lake.inbox import HANDLE_LENGTH, InboxFile, digest, list_inbox, remove, state_of
 from shelflife.lake.landing import land
+from shelflife.lake.loader import Loader
 from shelflife.lake.status import status
 from shelflife.subjects.directory import Alias, bury
 from tests.canaries import hits
@@ -261,3 +263,30 @@ def test_the_database_does_not_join_people_to_batches_by_time(estate, put):
         for table in (subject, alias):
             [when] = conn.execute(sa.select(table.c.created_at)).scalars()
             assert when == NOW.replace(hour=0)
+
+
+def test_two_rows_with_different_nonsense_are_both_kept_and_the_same_nonsense_once(estate, put):
+    nonsense = [row("s", "2026-11-01T08:00:00Z", value=text) for text in ("abc", "xyz")]
+    put(b"".join(nonsense), "x", "first.ndjson")
+    first = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert (first.total("quarantined"), first.total("duplicates")) == (2, 0)
+    put(nonsense[1] + row("s", "2026-11-01T08:00:00Z", value="new"), "x", "second.ndjson")
+    second = land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert (second.total("quarantined"), second.total("duplicates")) == (1, 1)
+
+
+def test_rows_that_are_not_accounted_for_stop_the_commit(estate, put, samples, monkeypatch):
+    put(samples / CLARITY, "account-1")
+    count = Loader._count
+
+    def lose_one(loader, kept, fresh):
+        count(loader, kept, fresh)
+        loader.outcomes[0].landed -= 1
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Loader, "_count", lose_one)
+        with pytest.raises(AccountingBroken):
+            land(estate, list_inbox(estate.settings.inbox), clock=clock)
+    assert in_rows(estate) == 0
+    assert len(list_inbox(estate.settings.inbox)) == 1
+    assert status(estate).unregistered == 0
