@@ -11,16 +11,12 @@ import json
 from enum import IntFlag
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from shelflife.signals.siphash import siphash128
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from numpy.typing import NDArray
 
 MAX_BATCH_ROWS = 65_536
 """Most rows that a source adapter puts in one batch."""
@@ -108,16 +104,12 @@ IDENTITY: tuple[str, ...] = (
 )
 """Columns that make two rows of one person the same observation, wherever in whichever file they stood."""
 
-_NUMERIC = frozenset({"value_num", "start_utc", "end_utc"})
-_ID_TEXTS = tuple(name for name in IDENTITY if name not in _NUMERIC and name != "source_record_id")
-_NULL_WORD = 0x6E756C6C
-
 
 def sample_ids(raw_id: bytes, table: pa.Table | pa.RecordBatch) -> pa.Array:
     """Return the deterministic id of each sample: the same content of the same subject has the same id.
 
-    The id covers the columns of `IDENTITY`. It is SipHash-2-4 with 128-bit output (Aumasson and Bernstein, 2012)
-    under the subject's raw id, so ids of two people cannot be compared.
+    The id covers the columns of `IDENTITY`. It is keyed BLAKE2b (RFC 7693) with 128-bit output over their JSON, under
+    the subject's raw id, so ids of two people cannot be compared.
 
     Args:
         raw_id: the subject's 16 raw bytes.
@@ -126,17 +118,9 @@ def sample_ids(raw_id: bytes, table: pa.Table | pa.RecordBatch) -> pa.Array:
     Returns:
         fixed_size_binary(16), one per row.
     """
-    words = [
-        _instants(table, "start_utc"),
-        _instants(table, "end_utc"),
-        *_numbers(table, "value_num"),
-        *_texts(_joined_codes(table)),
-        *_record_words(table),
-    ]
-    digest = siphash128(raw_id, words)
-    return pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(16), table.num_rows, [None, pa.py_buffer(np.ascontiguousarray(digest))]
-    )
+    rows = zip(*(_identity(table, name) for name in IDENTITY), strict=True)
+    digests = [hashlib.blake2b(json.dumps(row).encode(), key=raw_id, digest_size=16).digest() for row in rows]
+    return pa.array(digests, pa.binary(16))
 
 
 def parsed_table(batches: Iterable[pa.RecordBatch]) -> pa.Table:
@@ -144,53 +128,12 @@ def parsed_table(batches: Iterable[pa.RecordBatch]) -> pa.Table:
     return pa.Table.from_batches(list(batches), PARSED_SCHEMA)
 
 
-def _flat(table: pa.Table | pa.RecordBatch, name: str) -> pa.Array:
+def _identity(table: pa.Table | pa.RecordBatch, name: str) -> list[int | float | str | None]:
     column = table.column(name)
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
-def _instants(table: pa.Table | pa.RecordBatch, name: str) -> NDArray[np.uint64]:
-    micros = pc.fill_null(pc.cast(_flat(table, name), pa.int64()), np.iinfo(np.int64).min)
-    return np.asarray(micros).view(np.uint64)
-
-
-def _numbers(table: pa.Table | pa.RecordBatch, name: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    column = _flat(table, name)
-    # Adding zero turns -0.0 into 0.0, which is the same value and must be the same id.
-    values = np.asarray(pc.fill_null(column, 0.0)) + 0.0
-    return values.view(np.uint64), np.asarray(pc.cast(pc.is_valid(column), pa.uint8())).astype(np.uint64)
-
-
-def _record_words(table: pa.Table | pa.RecordBatch) -> list[NDArray[np.uint64]]:
-    """Return two words for the source's record id, none where no row has one."""
-    record = _flat(table, "source_record_id")
-    if record.null_count == len(record):
-        return [np.full(len(record), _NULL_WORD, np.uint64)] * 2
-    return list(_texts(record))
-
-
-def _joined_codes(table: pa.Table | pa.RecordBatch) -> pa.Array:
-    """Return the few-valued text columns as one dictionary column of their unambiguous concatenation."""
-    columns = [_flat(table, name) for name in _ID_TEXTS]
-    groups = np.zeros(table.num_rows, np.int64)
-    first = np.arange(min(table.num_rows, 1))
-    for column in columns:
-        encoded = column.dictionary_encode(null_encoding="encode")
-        if len(encoded.dictionary) > 1:
-            groups = groups * len(encoded.dictionary) + np.asarray(encoded.indices)
-            # Renumbered after each column, so that the product of the cardinalities cannot overflow.
-            _, first, groups = np.unique(groups, return_index=True, return_inverse=True)
-    rows = zip(*(column.take(pa.array(first)).to_pylist() for column in columns), strict=True)
-    texts = pa.array([json.dumps(row) for row in rows], pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(groups, pa.int64()), texts)
-
-
-def _texts(column: pa.Array) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Return two words a row: the first 128 bits of BLAKE2b of the text, hashed once for each distinct text."""
-    encoded = column if isinstance(column, pa.DictionaryArray) else column.dictionary_encode()
-    codes = np.asarray(pc.fill_null(encoded.indices, len(encoded.dictionary)))
-    texts = encoded.dictionary.to_pylist()
-    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts)
-    pairs = np.frombuffer(digests, "<u8").reshape(-1, 2)
-    pairs = np.vstack([pairs, np.full((1, 2), _NULL_WORD, np.uint64)])[codes]
-    return pairs[:, 0], pairs[:, 1]
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    if pa.types.is_floating(column.type):
+        # Adding zero turns -0.0 into 0.0, which is the same value and must be the same id.
+        column = pc.add(column, 0.0)
+    values: list[int | float | str | None] = column.to_pylist()
+    return values
