@@ -6,8 +6,15 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from shelflife.config import load_settings
+
+# How long an example takes depends on the machine and says nothing about the code.
+settings.register_profile(
+    "shelflife", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("shelflife")
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 

@@ -114,7 +114,7 @@ def test_a_daemon_lands_and_derives_what_is_put_into_the_inbox(warehouse):
 
 
 def wait_for_rows(warehouse, partition: str) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 200
     wanted = dg.AssetRecordsFilter(dg.AssetKey(["derived", "glucose_daily"]), asset_partitions=[partition])
     while time.monotonic() < deadline:
         if warehouse.instance.fetch_materializations(wanted, limit=1).records:
