@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from shelflife.control.tables import batch, data_file, derivation, partition
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from shelflife.estate import Estate
 
@@ -79,8 +79,3 @@ def failed_batches(estate: Estate) -> list[str]:
     query = sa.select(batch.c.batch_id).where(batch.c.state == "committed", batch.c.verdict == "failed")
     with estate.database.read() as conn:
         return list(conn.execute(query.order_by(batch.c.committed_at)).scalars())
-
-
-def sum_of(held: dict[str, int], periods: Collection[str]) -> int:
-    """Return the rows of some periods."""
-    return sum(held.get(period, 0) for period in periods)

@@ -64,8 +64,3 @@ def ranges(keys: Iterable[str], grain: str, *, gap: int = 7) -> list[tuple[str, 
         else:
             found.append((key, key))
     return found
-
-
-def selected_keys(context: dg.AssetExecutionContext) -> list[str]:
-    """Return the partition keys that the run was started for."""
-    return list(context.partition_keys)

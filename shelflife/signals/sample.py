@@ -9,14 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from enum import IntFlag
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 
 MAX_BATCH_ROWS = 65_536
 """Most rows that a source adapter puts in one batch."""
@@ -121,11 +116,6 @@ def sample_ids(raw_id: bytes, table: pa.Table | pa.RecordBatch) -> pa.Array:
     rows = zip(*(_identity(table, name) for name in IDENTITY), strict=True)
     digests = [hashlib.blake2b(json.dumps(row).encode(), key=raw_id, digest_size=16).digest() for row in rows]
     return pa.array(digests, pa.binary(16))
-
-
-def parsed_table(batches: Iterable[pa.RecordBatch]) -> pa.Table:
-    """Return batches of parsed rows as one table."""
-    return pa.Table.from_batches(list(batches), PARSED_SCHEMA)
 
 
 def _identity(table: pa.Table | pa.RecordBatch, name: str) -> list[int | float | str | None]:

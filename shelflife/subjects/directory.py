@@ -154,18 +154,6 @@ def ensure(estate: Estate, tx: Transaction, names: Sequence[Alias], now: datetim
     return known | minted
 
 
-def attach(estate: Estate, tx: Transaction, name: Alias, person: Subject, now: datetime) -> None:
-    """Give a known subject one more alias; an alias that is already taken is left as it is."""
-    if find(estate, tx.conn, [name]):
-        return
-    key = estate.keyrings["identity"].keys(tx.conn, [person.identity_pid], PROFILE_STREAM)[
-        person.identity_pid
-    ]
-    if key is None:
-        raise KeyDestroyed("A subject's identity key was destroyed.", remedy="Treat it as erased.")
-    _attach(estate, tx, name, person, key, now)
-
-
 def pseudonym_map(estate: Estate, conn: sa.Connection, from_zone: str, to_zone: str) -> dict[bytes, bytes]:
     """Return every subject's pseudonym of one zone mapped to that of another; for the core alone."""
     first, second = estate.pepper(conn, from_zone), estate.pepper(conn, to_zone)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from shelflife.errors import ConfigurationError
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -300,6 +302,9 @@ def downgrade() -> None:
     """Refuse: dropping the tables would drop the keys.
 
     Raises:
-        NotImplementedError: always.
+        ConfigurationError: always.
     """
-    raise NotImplementedError
+    raise ConfigurationError(
+        "The first schema cannot be taken back: that would drop every key.",
+        remedy="Restore a backup, or start an estate in another folder.",
+    )
