@@ -89,3 +89,35 @@ class CommitConflict(Transient):
 
 class LeaseExpired(Transient):
     """The keys that this step leased may have been destroyed since; they must be looked up again."""
+
+
+class PlanRefused(Terminal):
+    """A plan would do what its policy, its brake or a hold does not allow."""
+
+    exit_code: ClassVar[int] = 10
+
+
+class PlanOutdated(Transient):
+    """The estate is no longer what a plan was made from; make a new plan."""
+
+
+class RequestRefused(Terminal):
+    """A person's request cannot go on as it is: a state, a missing identity check or a hold is in the way."""
+
+    exit_code: ClassVar[int] = 11
+
+
+class ResidueFound(Terminal):
+    """Something that was destroyed, expired or never registered can still be read or found."""
+
+    exit_code: ClassVar[int] = 9
+
+
+class RestoreIncomplete(Terminal):
+    """A backup was put back, and the destructions since it was made are not all replayed."""
+
+    exit_code: ClassVar[int] = 12
+
+
+class CopyUnreachable(Transient):
+    """A place that holds a copy does not answer; what is to be done there stays to be done."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shelflife.config import Settings, Zone
+    from shelflife.control.database import Transaction
 
 LEDGER_ORIGIN = "shelflife.local/ledger"
 
@@ -42,6 +43,8 @@ class Secret(IntEnum):
     LEDGER = 4
     AUDIT = 5
     ATTRIBUTES = 6
+    JOURNAL = 7
+    COPIES = 8
 
 
 @dataclass
@@ -85,6 +88,7 @@ class Estate:
                 tx.conn.execute(estate.insert().values(id=1, estate_id=uuid.uuid4().hex, created_at=now))
                 if tx.conn.execute(sa.select(erasure_epoch.c.value)).scalar() is None:
                     tx.conn.execute(erasure_epoch.insert().values(id=1, value=1))
+            _add_new_secrets(tx, trees["identity"])
         with database.read() as conn:
             ledger = Ledger.from_seed(LEDGER_ORIGIN, _secret(trees["identity"], conn, Secret.LEDGER))
         FileWitness.create(settings.witness_folder, ledger.verifier_key, now)
@@ -160,6 +164,14 @@ def _make_private(folder: Path) -> None:
             f"A folder of the estate cannot be made: {error.strerror}.",
             remedy="Give the user that runs shelflife a writable `home` (shelflife.yaml).",
         ) from None
+
+
+def _add_new_secrets(tx: Transaction, identity: KeyTree) -> None:
+    """Make the secrets that an estate of an earlier version does not have yet."""
+    numbers = [KeyKind.SECRET * KEYS_A_KIND + name for name in Secret]
+    missing = sum(key is None for key in identity.lookup(tx.conn, numbers))
+    if missing:
+        identity.insert(tx, KeyKind.SECRET, missing)
 
 
 def _secret(tree: KeyTree, conn: sa.Connection, name: Secret) -> bytes:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from shelflife.control.types import Position, UtcDateTime
 
-REVISION = "0001"
+REVISION = "0002"
 """The Alembic revision whose schema equals `metadata`."""
 
 metadata = sa.MetaData(
@@ -39,6 +39,8 @@ estate = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     # Grows with every change of any profile, so that cohorts made from older attributes are stale.
     sa.Column("attributes_version", sa.BigInteger, nullable=False, server_default="0"),
+    # True from the moment that a backup was put back until every later destruction was replayed on it.
+    sa.Column("restoring", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 # --- keys -------------------------------------------------------------------------------------------------
@@ -121,6 +123,8 @@ tombstone = sa.Table(
     sa.Column("alias_mac", sa.LargeBinary(32), primary_key=True),
     sa.Column("erased_at", UtcDateTime, nullable=False),
     sa.Column("reason", sa.String(64), nullable=False),
+    # The person came back on purpose: what was observed from then on belongs to a new subject.
+    sa.Column("registered_again_at", UtcDateTime),
 )
 
 # --- landing and files ------------------------------------------------------------------------------------
@@ -298,4 +302,151 @@ attribute_disclosure = sa.Table(
     sa.Column("purpose", sa.String(64), nullable=False),
     sa.Column("attributes", sa.JSON, nullable=False),
     sa.Column("subjects", sa.BigInteger, nullable=False),
+)
+
+# --- retention --------------------------------------------------------------------------------------------
+
+policy_version = sa.Table(
+    "policy_version",
+    metadata,
+    sa.Column("policy", sa.String(64), primary_key=True),
+    sa.Column("version", sa.String(32), primary_key=True),
+    sa.Column("digest", sa.LargeBinary(32), nullable=False),
+    sa.Column("adopted_at", UtcDateTime, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("lengthens", sa.Boolean, nullable=False),
+    sa.Column("principal", sa.String(200), nullable=False),
+)
+
+hold = sa.Table(
+    "hold",
+    metadata,
+    sa.Column("hold_id", sa.String(32), primary_key=True),
+    sa.Column("matter", sa.String(64), nullable=False),
+    sa.Column("streams", sa.JSON, nullable=False),
+    sa.Column("first_day", sa.String(10)),
+    sa.Column("last_day", sa.String(10)),
+    sa.Column("everyone", sa.Boolean, nullable=False),
+    sa.Column("bases", sa.JSON, nullable=False),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("review_on", sa.String(10), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("key_number", sa.BigInteger),
+    sa.Column("placed_at", UtcDateTime, nullable=False),
+    sa.Column("released_at", UtcDateTime),
+    _state("state", "active", "released"),
+)
+
+# The people of a hold. Held rows lie under the pseudonym `hold_pid`, which nothing else shares.
+hold_subject = sa.Table(
+    "hold_subject",
+    metadata,
+    sa.Column("hold_id", sa.ForeignKey(hold.c.hold_id), primary_key=True),
+    sa.Column("identity_pid", sa.LargeBinary(16), primary_key=True),
+    sa.Column("hold_pid", sa.LargeBinary(16), nullable=False, unique=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+)
+
+purge_plan = sa.Table(
+    "purge_plan",
+    metadata,
+    sa.Column("plan_id", sa.String(64), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("applied_at", UtcDateTime),
+    sa.Column("facts", sa.JSON, nullable=False),
+    _state("state", "applying", "applied"),
+)
+
+# --- copies -----------------------------------------------------------------------------------------------
+
+copy_item = sa.Table(
+    "copy_item",
+    metadata,
+    sa.Column("copy_name", sa.String(64), primary_key=True),
+    sa.Column("item", sa.String(200), primary_key=True),
+    sa.Column("dataset", sa.String(128), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.LargeBinary(32)),
+    sa.Column("key_number", sa.BigInteger),
+    sa.Column("inputs_hash", sa.LargeBinary(32), nullable=False),
+    sa.Column("published_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime),
+    sa.Column("removed_at", UtcDateTime),
+    sa.Index(None, "copy_name", "state"),
+    _state("state", "pending", "live", "removed"),
+)
+
+# --- requests ---------------------------------------------------------------------------------------------
+
+request = sa.Table(
+    "request",
+    metadata,
+    sa.Column("request_id", sa.String(32), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("streams", sa.JSON, nullable=False),
+    sa.Column("reason", sa.String(64), nullable=False),
+    sa.Column("regimes", sa.JSON, nullable=False),
+    sa.Column("state", sa.String(24), nullable=False, index=True),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("closed_at", UtcDateTime),
+    sa.Column("key_number", sa.BigInteger),
+    sa.Column("sealed", sa.LargeBinary),
+    sa.Column("manifest", sa.LargeBinary),
+    sa.Column("facts", sa.JSON, nullable=False),
+    _state("kind", "export", "erasure", "restriction", "rectification"),
+)
+
+request_event = sa.Table(
+    "request_event",
+    metadata,
+    sa.Column("request_id", sa.ForeignKey(request.c.request_id), primary_key=True),
+    sa.Column("position", Position, primary_key=True, autoincrement=False),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("facts", sa.JSON, nullable=False),
+)
+
+request_outcome = sa.Table(
+    "request_outcome",
+    metadata,
+    sa.Column("request_id", sa.ForeignKey(request.c.request_id), primary_key=True),
+    sa.Column("target", sa.String(128), primary_key=True),
+    sa.Column("outcome", sa.String(24), nullable=False),
+    sa.Column("until", UtcDateTime),
+    sa.Column("facts", sa.JSON, nullable=False),
+    sa.Column("recorded_at", UtcDateTime, nullable=False),
+    _state(
+        "outcome",
+        "deleted",
+        "already_absent",
+        "restricted_hold",
+        "exempt",
+        "deferred_until",
+        "unsupported",
+        "failed",
+    ),
+)
+
+# Pseudonyms of the derived zone whose rows are still in files: every read leaves them out until the rewrite.
+awaiting_rewrite = sa.Table(
+    "awaiting_rewrite",
+    metadata,
+    sa.Column("table_name", sa.String(128), primary_key=True),
+    sa.Column("pid", sa.LargeBinary(16), primary_key=True),
+    sa.Column("request_id", sa.String(32), nullable=False, index=True),
+    sa.Column("due_at", UtcDateTime, nullable=False),
+)
+
+certificate = sa.Table(
+    "certificate",
+    metadata,
+    sa.Column("request_id", sa.ForeignKey(request.c.request_id), primary_key=True),
+    sa.Column("stage", sa.String(16), primary_key=True),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("issued_at", UtcDateTime, nullable=False),
+    _state("stage", "effective", "final"),
 )
