@@ -6,6 +6,8 @@ connection that holds only the tables it names, without the columns and rows tha
 
 from __future__ import annotations
 
+import functools
+import operator
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +20,8 @@ from shelflife.access import audit
 from shelflife.access.row_filter import row_filter
 from shelflife.access.statement import Statement, read_statement
 from shelflife.errors import AccessDenied, SealBroken, ShelflifeError, Terminal
+from shelflife.lake.awaiting import PID, awaiting
+from shelflife.lake.awaiting import condition as stays
 from shelflife.lake.catalog import live_files
 from shelflife.lake.inputs import derived_files
 from shelflife.lake.leasing import held_lease
@@ -179,9 +183,24 @@ def _relation(estate: Estate, conn: sa.Connection, model: Model, role: Role) -> 
     if not files:
         return schema.empty_table()
     dataset: ds.Dataset = open_encrypted(files, allowed=role.classes, schema=model.schema)
-    condition = role.row_filters.get(model.name)
+    erased = awaiting(conn, model.name)
+    if erased and PID not in schema.names:
+        # The rows of the erased can only be told by a column that this role does not see.
+        seen = open_encrypted(files, allowed={"ordinary", *role.classes}, schema=model.schema)
+        dataset = ds.dataset(seen.to_table(columns=readable, filter=stays(erased)))
+    return _filtered(dataset, schema, role.row_filters.get(model.name), erased)
+
+
+def _filtered(
+    dataset: ds.Dataset, schema: pa.Schema, condition: str | None, erased: frozenset[bytes]
+) -> ds.Dataset:
+    filters = [row_filter(condition, schema)] if condition is not None else []
+    if erased and PID in schema.names:
+        filters.append(stays(erased))
+    if not filters:
+        return dataset
     # A union keeps Arrow's own `filter`, which the encrypted dataset does not carry over.
-    return dataset if condition is None else ds.dataset([dataset]).filter(row_filter(condition, schema))
+    return ds.dataset([dataset]).filter(functools.reduce(operator.and_, filters))
 
 
 def execute(

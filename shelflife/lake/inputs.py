@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shelflife.lake.awaiting import awaiting, without
 from shelflife.lake.catalog import DataFile, files_by_id, partitions_by_id, path_of
 from shelflife.lake.model_header import ATTRIBUTES
 from shelflife.lake.models import columns_read, output_schema
@@ -113,7 +114,8 @@ def _model(
     first = min(days_of(unit.period)[0] for unit in units)
     end = max(days_of(unit.period)[1] for unit in units)
     day = pc.field(read.date_column)
-    return dataset.to_table(filter=(day >= pa.scalar(first)) & (day < pa.scalar(end)))
+    rows = dataset.to_table(filter=(day >= pa.scalar(first)) & (day < pa.scalar(end)))
+    return without(rows, awaiting(conn, read.name))
 
 
 def _attributes(estate: Estate, model: Model, units: Sequence[Unit], now: dt.datetime) -> pa.Table:

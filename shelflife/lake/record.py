@@ -94,6 +94,33 @@ def derivation(
         lineage.finish_run(tx, run, now, facts={"ledger_position": position, "rows": rows})
 
 
+def rewrite(
+    estate: Estate,
+    tx: Transaction,
+    batch: Batch,
+    model: Model,
+    old: Sequence[DataFile],
+    made: Sequence[tuple[DataFile, bytes]],
+    rows_removed: int,
+    now: dt.datetime,
+) -> None:
+    """Record that derived files were rewritten without some people: how many files and rows, and a digest."""
+    entry: dict[str, JSON] = {
+        "type": "rewrite",
+        "batch": batch.batch_id,
+        "model": model.name,
+        "files": len(old),
+        "rows_removed": rows_removed,
+        "data_files_sha256": _digest((file.file_id, sha256) for file, sha256 in made),
+    }
+    [position] = estate.ledger.append(tx, [entry], now)
+    homes = partitions_by_id(tx.conn, [file.partition_id for file in old])
+    run = lineage.start_run(tx, f"rewrite.{model.name}", "erase", batch.started_at)
+    items = [f"{homes[file.partition_id].period}/{file.bucket}" for file in old]
+    lineage.add_inputs(tx, run, f"{model.zone}/{model.name}", items)
+    lineage.finish_run(tx, run, now, facts={"ledger_position": position, "rows_removed": rows_removed})
+
+
 def close_batch(tx: Transaction, batch: Batch, now: dt.datetime) -> None:
     """Mark a batch committed.
 

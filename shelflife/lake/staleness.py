@@ -2,7 +2,10 @@
 
 A derived file is identified by a digest over everything that it was computed from: the model's text, the ids of
 the input files and, for cohorts, the version of the attributes. Files never change, so equal ids mean equal
-inputs; late data, a changed model, a purge or an erasure each move the digest and nothing else does.
+inputs; late data, a changed model or an erasure each move the digest and nothing else does.
+
+Where a part of the inputs expired, the digest could never be made again: what was derived while they were whole is
+frozen and stays until its own retention ends. Where the derived partition itself expired, it is not made again.
 """
 
 from __future__ import annotations
@@ -79,10 +82,12 @@ def stale_units(
         }
         gone = {key: _unit(model, *key, count, (), extra) for key in known if key not in wanted}
         units = [*wanted.values(), *gone.values()]
+        frozen = _frozen(conn, model, models)
         found += sorted(
             unit
             for unit in units
             if known.get((unit.period, unit.bucket)) != (unit.inputs_hash, model.digest)
+            and unit.period not in frozen
             and (periods is None or unit.period in periods)
         )
     return found
@@ -112,6 +117,26 @@ def _inputs(conn: sa.Connection, model: Model, models: Mapping[str, Model]) -> d
             for covered in periods_covering(period, model.period):
                 found[covered].append(file_id)
     return found
+
+
+def _frozen(conn: sa.Connection, model: Model, models: Mapping[str, Model]) -> set[str]:
+    """Return the periods of a model that are derived no more: their own partition expired, or one that they read."""
+    frozen = set(_expired(conn, model.zone, model.name))
+    for name in model.reads:
+        if name == ATTRIBUTES:
+            continue
+        for period in _expired(conn, "raw" if name in STREAMS else models[name].zone, name):
+            frozen.update(periods_covering(period, model.period))
+    return frozen
+
+
+def _expired(conn: sa.Connection, zone: str, table_name: str) -> list[str]:
+    query = sa.select(partition.c.period).where(
+        partition.c.zone == zone,
+        partition.c.table_name == table_name,
+        partition.c.state == "destroyed",
+    )
+    return list(conn.execute(query).scalars())
 
 
 def _live(conn: sa.Connection, zone: str, table_name: str) -> list[tuple[str, str]]:

@@ -28,13 +28,17 @@ if TYPE_CHECKING:
     from shelflife.lake.catalog import DataFile, Partition
 
 QUARANTINE = "quarantine_"
+HELD = "held_"
+"""Before the name of the table whose rows a hold keeps; no ordinary reader asks for such a table."""
+
 UNCLASSIFIED = "unclassified"
 QUARANTINE_SCHEMA = SAMPLE_SCHEMA.append(pa.field("problem", pa.string()))
 
 
 def schema_of(table_name: str) -> pa.Schema:
     """Return the columns that a raw table's blocks hold."""
-    return QUARANTINE_SCHEMA if table_name.startswith(QUARANTINE) else SAMPLE_SCHEMA
+    kept_from = table_name.removeprefix(HELD)
+    return QUARANTINE_SCHEMA if kept_from.startswith(QUARANTINE) else SAMPLE_SCHEMA
 
 
 def block_context(home: Partition, file_id: str) -> BlockContext:
