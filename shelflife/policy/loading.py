@@ -1,15 +1,24 @@
-"""Reading retention policies from files."""
+"""Reading retention policies, regimes and calendars from files."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel
 
 from shelflife.errors import ConfigurationError
+from shelflife.policy.calendars import CalendarSet
 from shelflife.policy.located_yaml import parse_located
+from shelflife.policy.regimes import RegimeSet, Rulebook, rulebook_of
 from shelflife.policy.retention import RetentionPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+Model = TypeVar("Model", bound=BaseModel)
+
+REGIMES = "regimes.yaml"
+CALENDARS = "calendars.yaml"
 
 
 def load_policy(path: Path) -> RetentionPolicy:
@@ -18,6 +27,35 @@ def load_policy(path: Path) -> RetentionPolicy:
     Raises:
         ConfigurationError: the file is missing or wrong; file and line are named.
     """
+    return _load(path, RetentionPolicy)
+
+
+def load_policies(folder: Path) -> list[RetentionPolicy]:
+    """Read every policy of a folder, by file name; its regimes and calendars are no policies.
+
+    Raises:
+        ConfigurationError: there is none, one is wrong, or two have one name.
+    """
+    files = sorted(file for file in folder.glob("*.yaml") if file.name not in {REGIMES, CALENDARS})
+    policies = [load_policy(file) for file in files]
+    if not policies:
+        raise ConfigurationError("There are no retention policies.", remedy="Check the setting `policies`.")
+    if len({policy.policy for policy in policies}) < len(policies):
+        raise ConfigurationError("Two retention policies have one name.", remedy="Give each its own name.")
+    return policies
+
+
+def load_rulebook(folder: Path) -> Rulebook:
+    """Read the regimes and calendars that lie beside the policies of a folder.
+
+    Raises:
+        ConfigurationError: a file is missing or wrong, or a regime counts on no known calendar; file and line are
+            named.
+    """
+    return rulebook_of(_load(folder / REGIMES, RegimeSet), _load(folder / CALENDARS, CalendarSet))
+
+
+def _load(path: Path, model: type[Model]) -> Model:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -25,19 +63,4 @@ def load_policy(path: Path) -> RetentionPolicy:
             f"The policy file {path.name} cannot be read.",
             remedy="Name an existing UTF-8 file (setting `policies`).",
         ) from None
-    return parse_located(text, name=path.name, model=RetentionPolicy)
-
-
-def load_policies(folder: Path) -> list[RetentionPolicy]:
-    """Read every policy of a folder, by file name.
-
-    Raises:
-        ConfigurationError: there is none, one is wrong, or two have one name.
-    """
-    files = sorted(folder.glob("*.yaml"))
-    policies = [load_policy(file) for file in files]
-    if not policies:
-        raise ConfigurationError("There are no retention policies.", remedy="Check the setting `policies`.")
-    if len({policy.policy for policy in policies}) < len(policies):
-        raise ConfigurationError("Two retention policies have one name.", remedy="Give each its own name.")
-    return policies
+    return parse_located(text, name=path.name, model=model)

@@ -8,35 +8,53 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from shelflife.errors import ConfigurationError
 from shelflife.policy.duration import Duration  # noqa: TC001  pydantic reads it at run time
+from shelflife.policy.strict import Function, Name, Strict, Text, Version
+
+__all__ = [
+    "ANY",
+    "UNKNOWN",
+    "Function",
+    "Name",
+    "RetentionClass",
+    "RetentionPolicy",
+    "RetentionRule",
+    "retention_class_for",
+    "rule_for",
+    "rule_of_class",
+]
 
 ANY = "any"
 UNKNOWN = "unknown"
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-Function = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
 RetentionClass = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*/[a-z0-9_-]+$", max_length=64)]
-Text = Annotated[str, StringConstraints(min_length=10, strip_whitespace=True)]
-Version = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}(\.\d+)?$")]
+Start: TypeAlias = Literal["observed", "created", "ended", "closed"]
+"""What a length is counted from (ISO/IEC 27555: a deletion class is a starting point and a standard period)."""
 
 
-class RetentionRule(BaseModel):
+class RetentionRule(Strict):
     """One rule: what it holds for, how long that is kept, who answers for it and why."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
     retention_class: RetentionClass = Field(description="The class that matching partitions live under.")
-    applies_to: list[Name] = Field(min_length=1, description="Streams or tables; `any` for every one.")
+    title: Text | None = Field(default=None, description="What the public schedule calls it.")
+    applies_to: list[Name] = Field(
+        min_length=1,
+        description="Streams, tables, and copies, backups, requests, exports, dagster_runs; `any` for every one.",
+    )
     jurisdictions: list[Name] = Field(
         default=[ANY], min_length=1, description="Regimes (such as eu_gdpr); `any` for every one."
     )
     purposes: list[Name] = Field(default=[ANY], min_length=1, description="Purposes; `any` for every one.")
-    keep: Duration = Field(description="How long data is kept after it was observed.")
+    keep: Duration = Field(description="How long data is kept after its starting point.")
+    counted_from: Start = Field(
+        default="observed",
+        description="The starting point: when data was observed, a copy made, a run ended, a request closed.",
+    )
     physical_deadline: Duration = Field(
         description="Longest time between the destruction of keys and that of the files."
     )
@@ -50,11 +68,15 @@ class RetentionRule(BaseModel):
             raise ValueError("the deputy must be another function than the owner")
         return self
 
+    @model_validator(mode="after")
+    def _is_no_hold(self) -> Self:
+        if self.retention_class.startswith("hold/") or "hold" in self.applies_to:
+            raise ValueError("a hold is a recorded decision about named data, never a rule of a policy")
+        return self
 
-class RetentionPolicy(BaseModel):
+
+class RetentionPolicy(Strict):
     """A versioned set of retention rules."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     policy: Name = Field(description="Name of the policy.")
     version: Version = Field(description="Date of this version; a suffix (.2) where a day has several.")

@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shelflife.errors import ConfigurationError
+from shelflife.policy.calendars import CalendarSet
+from shelflife.policy.regimes import RegimeSet
 from shelflife.policy.retention import RetentionPolicy
 
 if TYPE_CHECKING:
@@ -19,12 +22,24 @@ if TYPE_CHECKING:
 
 Schema = dict[str, object]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_MODELS: Mapping[str, type[BaseModel]] = {"retention_policy": RetentionPolicy}
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "retention_policy": RetentionPolicy,
+    "regimes": RegimeSet,
+    "calendars": CalendarSet,
+}
 
 
-def policy_schema() -> Schema:
-    """Return the JSON Schema of a retention policy."""
-    return _schema("retention_policy", RetentionPolicy)
+def policy_schema(name: str = "retention_policy") -> Schema:
+    """Return the JSON Schema of a kind of file: `retention_policy`, `regimes` or `calendars`.
+
+    Raises:
+        ConfigurationError: there is no such kind.
+    """
+    if name not in _MODELS:
+        raise ConfigurationError(
+            "No policy file is of that kind.", remedy=f"Name one of {', '.join(_MODELS)}."
+        )
+    return _schema(name, _MODELS[name])
 
 
 def schemas() -> dict[str, str]:
