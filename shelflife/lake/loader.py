@@ -37,7 +37,7 @@ from shelflife.lake.unseal import (
 from shelflife.seal.blocks import seal_blocks
 from shelflife.seal.files import write_sealed
 from shelflife.signals.sample import IDENTITY
-from shelflife.subjects.directory import Alias, Subject, ensure, tombstoned
+from shelflife.subjects.directory import Alias, Subject, ensure, returned, tombstoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -115,8 +115,8 @@ class Loader:
             return
         table, self._waiting, self._rows = pa.concat_tables(self._waiting), [], 0
         frame, names = sorting.with_people(table, self.accounts)
-        owners, erased = self._people(names)
-        frame = sorting.with_fate(frame, erased, arrived=self.now.strftime("%Y-%m"))
+        owners, erased, back = self._people(names)
+        frame = sorting.with_fate(frame, erased, arrived=self.now.strftime("%Y-%m"), returned=back)
         homes = self._homes(frame)
         keys = self._keys(homes, owners)
         frame = _refuse_late(frame, homes, keys)
@@ -126,14 +126,20 @@ class Loader:
         self._count(kept, fresh)
         self._write(fresh, homes, owners, keys)
 
-    def _people(self, names: Sequence[Alias]) -> tuple[list[Subject | None], set[int]]:
-        """Return the subject of each alias, and which aliases belong to erased people."""
+    def _people(self, names: Sequence[Alias]) -> tuple[list[Subject | None], set[int], dict[int, datetime]]:
+        """Return the subject of each alias, which of them are of erased people, and since when some are back."""
         with self.estate.database.commit() as tx:
             self.lease = leases.renew(tx, self.lease, self.clock(), self.estate.settings.lease_seconds)
             buried = tombstoned(self.estate, tx.conn, names)
+            back = returned(self.estate, tx.conn, names)
             people = ensure(self.estate, tx, [name for name in names if name not in buried], self.now)
         self.subjects |= people
-        return [people.get(name) for name in names], {i for i, name in enumerate(names) if name in buried}
+        number = {name: who for who, name in enumerate(names)}
+        return (
+            [people.get(name) for name in names],
+            {number[name] for name in buried},
+            {number[name]: since for name, since in back.items()},
+        )
 
     def _homes(self, frame: pl.DataFrame) -> Homes:
         """Return the partition of every table and period that has rows to keep."""

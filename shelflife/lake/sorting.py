@@ -9,6 +9,7 @@ import datetime as dt
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,13 +82,21 @@ def with_people(table: pa.Table, accounts: Sequence[str | None]) -> tuple[pl.Dat
     return frame.drop("alias", "alias_kind", "account"), list(index)
 
 
-def with_fate(frame: pl.DataFrame, erased: Collection[int], *, arrived: str) -> pl.DataFrame:
+def with_fate(
+    frame: pl.DataFrame,
+    erased: Collection[int],
+    *,
+    arrived: str,
+    returned: Mapping[int, dt.datetime] = MappingProxyType({}),
+) -> pl.DataFrame:
     """Give each row its table, period and, where it is not landed, the reason.
 
     Args:
         frame: rows of `with_people`.
         erased: indexes (`who`) of people whose data is refused by arrival.
         arrived: the month of arrival, the period of quarantined rows.
+        returned: people who came back after an erasure, with the time from which their data is theirs again. A row
+            that does not say when it was observed cannot be told from an old one.
 
     Returns:
         The rows with `stream`, `table_name`, `period` and `refusal` (a reason, or null).
@@ -97,7 +106,7 @@ def with_fate(frame: pl.DataFrame, erased: Collection[int], *, arrived: str) -> 
         stream=stream.fill_null(UNCLASSIFIED),
         refusal=pl.when(pl.col("who").is_null())
         .then(pl.lit("no_subject"))
-        .when(pl.col("who").is_in(sorted(erased)))
+        .when(pl.col("who").is_in(sorted(erased)) | _before_return(returned))
         .then(pl.lit("erased")),
     )
     monthly = [name for name, grain in PARTITION_GRAIN.items() if grain == "month"]
@@ -111,6 +120,17 @@ def with_fate(frame: pl.DataFrame, erased: Collection[int], *, arrived: str) -> 
         table_name=pl.when(sound).then(pl.col("stream")).otherwise(pl.lit(QUARANTINE) + pl.col("stream")),
         period=pl.when(sound).then(period).otherwise(pl.lit(arrived)),
     )
+
+
+def _before_return(returned: Mapping[int, dt.datetime]) -> pl.Expr:
+    """Tell which rows of people who came back are not known to be from after that."""
+    since = pl.col("who").replace_strict(
+        pl.Series(list(returned), dtype=pl.Int32),
+        pl.Series(list(returned.values()), dtype=pl.Datetime("us", "UTC")),
+        default=None,
+        return_dtype=pl.Datetime("us", "UTC"),
+    )
+    return since.is_not_null() & ~(pl.col("start_utc") >= since).fill_null(value=False)
 
 
 def with_refusals(frame: pl.DataFrame, where: pl.DataFrame, reason: str) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from shelflife.control.tables import alias, subject, tombstone
-from shelflife.errors import KeyDestroyed
+from shelflife.errors import ConfigurationError, KeyDestroyed
 from shelflife.estate import Secret
 from shelflife.keys.pseudonyms import pseudonym
 from shelflife.seal.values import open_value, seal_value
@@ -79,9 +79,21 @@ def tombstoned(estate: Estate, conn: sa.Connection, names: Sequence[Alias]) -> s
         return set()
     digests = {alias_digest(estate, conn, name, Secret.TOMBSTONE): name for name in names}
     found: set[Alias] = set()
+    lifted = tombstone.c.registered_again_at.is_(None)
     for chunk in _chunks(list(digests)):
-        rows = conn.execute(sa.select(tombstone.c.alias_mac).where(tombstone.c.alias_mac.in_(chunk)))
+        rows = conn.execute(sa.select(tombstone.c.alias_mac).where(tombstone.c.alias_mac.in_(chunk), lifted))
         found.update(digests[bytes(row.alias_mac)] for row in rows)
+    return found
+
+
+def returned(estate: Estate, conn: sa.Connection, names: Sequence[Alias]) -> dict[Alias, datetime]:
+    """Return the aliases of people who were erased and came back, with the time from which their data is new."""
+    digests = {alias_digest(estate, conn, name, Secret.TOMBSTONE): name for name in names}
+    found: dict[Alias, datetime] = {}
+    for chunk in _chunks(list(digests)):
+        back = tombstone.c.registered_again_at.is_not(None) & tombstone.c.alias_mac.in_(chunk)
+        for row in conn.execute(sa.select(tombstone).where(back)):
+            found[digests[bytes(row.alias_mac)]] = row.registered_again_at
     return found
 
 
@@ -89,7 +101,44 @@ def bury(estate: Estate, tx: Transaction, names: Sequence[Alias], *, reason: str
     """Record tombstones: from now on data that arrives under these aliases is refused."""
     for name in sorted(set(names) - tombstoned(estate, tx.conn, list(names))):
         digest = alias_digest(estate, tx.conn, name, Secret.TOMBSTONE)
+        tx.conn.execute(tombstone.delete().where(tombstone.c.alias_mac == digest))
         tx.conn.execute(tombstone.insert().values(alias_mac=digest, erased_at=now, reason=reason))
+
+
+def register_again(estate: Estate, tx: Transaction, name: Alias, now: datetime) -> None:
+    """Let an erased person start anew under an alias: what was observed before now stays refused.
+
+    The next landing mints a new subject, with nothing in common with the erased one.
+
+    Raises:
+        ConfigurationError: the alias is not that of an erased person.
+    """
+    if name not in tombstoned(estate, tx.conn, [name]):
+        raise ConfigurationError(
+            "Nobody was erased under this alias.",
+            remedy="Check the alias and its --kind; others need no registration.",
+        )
+    digest = alias_digest(estate, tx.conn, name, Secret.TOMBSTONE)
+    here = tombstone.c.alias_mac == digest
+    tx.conn.execute(tombstone.update().where(here).values(registered_again_at=now))
+
+
+def aliases_of(estate: Estate, conn: sa.Connection, person: Subject) -> list[Alias]:
+    """Open every alias of a person.
+
+    Raises:
+        KeyDestroyed: the person's identity keys are gone.
+    """
+    key = (
+        estate.keyrings["identity"].keys(conn, [person.identity_pid], PROFILE_STREAM).get(person.identity_pid)
+    )
+    if key is None:
+        raise KeyDestroyed("A subject's identity key was destroyed.", remedy="Treat it as erased.")
+    rows = conn.execute(sa.select(alias).where(alias.c.pid == person.identity_pid))
+    return sorted(
+        Alias(row.kind, open_value(key, bytes(row.sealed), ("alias", bytes(row.alias_mac))).decode())
+        for row in rows
+    )
 
 
 def find(estate: Estate, conn: sa.Connection, names: Sequence[Alias]) -> dict[Alias, Subject]:
