@@ -74,6 +74,10 @@ class Settings(BaseSettings):
         default=None,
         description="SQLAlchemy URL of the control database; SQLite inside `home` when absent.",
     )
+    journal: _Folder | None = Field(
+        default=None,
+        description="Folder of the journal of destructions, never in a backup; inside `home` when absent.",
+    )
     models: _Folder = Field(default=Path("sql"), description="Folder of SQL models.")
     policies: _Folder = Field(default=Path("retention_policies"), description="Folder of retention policies.")
     finality_window_days: int = Field(default=7, ge=0, description="Days that an old root key is kept.")
@@ -109,6 +113,11 @@ class Settings(BaseSettings):
     def witness_folder(self) -> Path:
         """Folder of the ledger's file witness, apart from the database that it watches."""
         return self.home / "witness"
+
+    @property
+    def journal_folder(self) -> Path:
+        """Folder of the journal of destructions, apart from the database that it outlives."""
+        return self.journal or self.home / "journal"
 
     @property
     def lineage_folder(self) -> Path:

@@ -151,6 +151,7 @@ def _folders(settings: Settings) -> list[Path]:
         settings.root_slot_folder,
         settings.witness_folder,
         settings.lineage_folder,
+        settings.journal_folder,
         *zones,
     ]
 

@@ -1,0 +1,1 @@
+"""The journal of destructions: what a restored backup must be made to forget again."""

@@ -1,0 +1,3 @@
+from tests.lake.conftest import estate, settings
+
+__all__ = ["estate", "settings"]
