@@ -9,6 +9,7 @@ import calendar
 import datetime as dt
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import core_schema
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 PATTERN = r"^P(?=[0-9])(?:([0-9]{1,3})Y)?(?:([0-9]{1,4})M)?(?:([0-9]{1,4})W)?(?:([0-9]{1,5})D)?$"
 _DAYS_A_YEAR = 365.2425
 _DAYS_A_MONTH = _DAYS_A_YEAR / 12
+# Lengths whose means are further apart than that never change places, wherever they start.
+_MOST_DAYS_OFF_MEAN = 12
+# The Gregorian calendar repeats after 400 years.
+_CYCLE = range(1600, 2000)
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,27 @@ class Duration:
         except OverflowError:
             return dt.date.max
 
+    def plus(self, other: Duration) -> Duration:
+        """Return both lengths together; months stay months, so that the sum is clamped once."""
+        return Duration(self.months + other.months, self.days + other.days)
+
+    def can_outlast(self, other: Duration) -> bool:
+        """Return whether there is a day from which this one ends later than the other.
+
+        A month outlasts 30 days, from most days of the year; 31 days outlast a month, from February.
+        """
+        apart = self.approximate_days() - other.approximate_days()
+        if abs(apart) > _MOST_DAYS_OFF_MEAN:
+            return apart > 0
+        return _longest_lead(self, other) > 0
+
+    def in_words(self) -> str:
+        """Return it as a reader says it: `1 year and 6 months`."""
+        years, months = divmod(self.months, 12)
+        parts = ((years, "year"), (months, "month"), (self.days, "day"))
+        words = [f"{number} {unit}{'' if number == 1 else 's'}" for number, unit in parts if number]
+        return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
     def approximate_days(self) -> float:
         """Return the mean length in days of the Gregorian calendar, to compare durations by."""
         return self.months * _DAYS_A_MONTH + self.days
@@ -97,3 +123,18 @@ class Duration:
         """Describe it as text of that pattern, so that an editor can check it."""
         del schema, handler
         return {"type": "string", "pattern": PATTERN, "examples": ["P30D", "P18M", "P3Y"]}
+
+
+@lru_cache(maxsize=4096)
+def _longest_lead(one: Duration, other: Duration) -> int:
+    """Return by how many days the first ends later than the second, from the start where that is most.
+
+    A month's days between the 1st and the 28th are never clamped, so they all lead alike.
+    """
+    starts = (
+        dt.date(year, month, day)
+        for year in _CYCLE
+        for month in range(1, 13)
+        for day in (1, *range(28, calendar.monthrange(year, month)[1] + 1))
+    )
+    return max((one.after(start) - other.after(start)).days for start in starts)

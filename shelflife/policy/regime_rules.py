@@ -71,6 +71,11 @@ class Period(Strict):
         return self
 
 
+def promptly(event: Event) -> Period:
+    """Return the period of a duty for which a law names no date."""
+    return Period.model_validate({"promptly": True, "from": event})
+
+
 class Extension(Strict):
     """How much longer an answer may take, once; counted from the same event as the answer itself."""
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator, Mapping
 
+RESERVED = frozenset({"any", "unknown", "house"})
+"""Words that stand in place of a regime and so cannot name one."""
+
 INHERITED = (
     "request",
     "complaints",
@@ -92,6 +95,8 @@ class RegimeSet(Strict):
     def _names_are_known(self) -> Self:
         known: set[str] = set()
         for regime in self.regimes:
+            if regime.id in RESERVED:
+                raise ValueError(f"no regime can be called {regime.id}")
             if regime.id in known:
                 raise ValueError(f"the regime {regime.id} stands here twice")
             if regime.inherits is not None and regime.inherits not in known:
