@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 TOKEN = "subject_token"  # noqa: S105  the name of a column
 """The column (16 bytes) that says whose a row is, in datasets about people."""
 
+EVERY_DATASET = "*"
+
 Outcome = Literal[
     "deleted", "already_absent", "restricted_hold", "exempt", "deferred_until", "unsupported", "failed"
 ]
@@ -63,7 +65,7 @@ class Item:
 
     Attributes:
         item: its name within the copy's location; names no person.
-        dataset: the dataset that it holds.
+        dataset: the dataset that it holds; `EVERY_DATASET` for an object that holds all of the copy's.
         rows: how many rows.
         size: bytes.
         sha256: digest of a file's bytes; None for what is no file.
@@ -135,6 +137,9 @@ class CopyAdapter(Protocol):
 
     def inventory(self) -> list[str]:
         """Return every object that physically lies in the copy's location, whoever put it there."""
+
+    def discard(self, objects: Collection[str]) -> list[str]:
+        """Remove objects of the inventory, whoever put them there; return those that are gone."""
 
 
 class CopyInspector(Protocol):
