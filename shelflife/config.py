@@ -120,6 +120,11 @@ class Settings(BaseSettings):
         return self.journal or self.home / "journal"
 
     @property
+    def mirror_file(self) -> Path:
+        """File that mirrors the ledger's entries, for a database that is restored."""
+        return self.journal_folder / "ledger.mirror"
+
+    @property
     def lineage_folder(self) -> Path:
         """Folder that OpenLineage events are appended in."""
         return self.home / "lineage"

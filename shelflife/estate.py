@@ -21,6 +21,7 @@ from shelflife.keys.keyrings import Keyrings
 from shelflife.keys.slots import FileRootSlot
 from shelflife.keys.tree import KEYS_A_KIND, KeyKind, KeyTree
 from shelflife.ledger.ledger import Ledger
+from shelflife.ledger.mirror import LedgerMirror
 from shelflife.ledger.witness import FileWitness
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Estate:
             seed = _secret(trees["identity"], conn, Secret.LEDGER)
         keyrings = {zone: Keyrings(zone, tree) for zone, tree in trees.items()}
         witness = FileWitness(settings.witness_folder)
-        ledger = Ledger.from_seed(LEDGER_ORIGIN, seed, witness)
+        ledger = Ledger.from_seed(LEDGER_ORIGIN, seed, witness, LedgerMirror(settings.mirror_file))
         return cls(settings, database, trees, keyrings, ledger, witness)
 
     def secret(self, conn: sa.Connection, zone: Zone, name: Secret) -> bytes:

@@ -1,7 +1,7 @@
 """The append-only ledger of what was done, kept in the control database and signed at every commit.
 
 Entries are appended in the caller's transaction, so that what was done and its record become true together or not
-at all. Each append signs a checkpoint of the tree; after the commit, the witness cosigns it.
+at all. Each append signs a checkpoint of the tree; after the commit, the mirror keeps it and the witness cosigns it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from shelflife.ledger.checkpoint import Checkpoint, sign_checkpoint
 from shelflife.ledger.entries import JSON, entry_bytes
 from shelflife.ledger.frontier import Growth
 from shelflife.ledger.merkle import leaf_hash
-from shelflife.ledger.notes import VerifierKey
+from shelflife.ledger.notes import Note, VerifierKey, sign
 from shelflife.ledger.storage import leaf_count, read_growth, read_head, write_checkpoint, write_leaves
 from shelflife.ledger.verification import LedgerReport, verify
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from shelflife.control.database import Transaction
-    from shelflife.ledger.notes import Note
+    from shelflife.ledger.mirror import LedgerMirror, Page
     from shelflife.ledger.storage import Head
     from shelflife.ledger.witness import Witness
 
@@ -45,21 +45,31 @@ class Ledger:
         origin: the log's name, a schema-less URL such as `example.com/estate`; it is also the signing key's name.
         signing_key: Ed25519 key of the checkpoints.
         witness: who cosigns them after each commit.
+        mirror: what keeps the entries outside of the database, for a database that is restored.
 
     Raises:
         ConfigurationError: the origin is no valid key name.
     """
 
-    def __init__(self, origin: str, signing_key: Ed25519PrivateKey, witness: Witness | None = None) -> None:
+    def __init__(
+        self,
+        origin: str,
+        signing_key: Ed25519PrivateKey,
+        witness: Witness | None = None,
+        mirror: LedgerMirror | None = None,
+    ) -> None:
         self.origin = origin
         self.verifier_key = VerifierKey.of(origin, signing_key)
         self.witness = witness
+        self.mirror = mirror
         self._signing_key = signing_key
 
     @classmethod
-    def from_seed(cls, origin: str, seed: bytes, witness: Witness | None = None) -> Ledger:
+    def from_seed(
+        cls, origin: str, seed: bytes, witness: Witness | None = None, mirror: LedgerMirror | None = None
+    ) -> Ledger:
         """Return the ledger whose signing key is a 32-byte Ed25519 seed (RFC 8032, section 5.1.5)."""
-        return cls(origin, Ed25519PrivateKey.from_private_bytes(seed), witness)
+        return cls(origin, Ed25519PrivateKey.from_private_bytes(seed), witness, mirror)
 
     def append(self, tx: Transaction, entries: Sequence[Mapping[str, JSON]], now: dt.datetime) -> range:
         """Append entries in the caller's transaction and sign a checkpoint over them.
@@ -90,10 +100,18 @@ class Ledger:
         note = sign_checkpoint(Checkpoint(self.origin, tree.size, tree.root()), self._signing_key)
         write_leaves(tx.conn, size, bodies, hashes)
         write_checkpoint(tx.conn, note, tree, now)
-        if witnessed is not None:
-            growth = Growth(witnessed.base, [*witnessed.leaves, *hashes])
-            tx.after_commit(lambda: self._show_or_lag(note, growth, now))
+        pages = self.mirror.missing(tx.conn) if self.mirror else []
+        growth = Growth(witnessed.base, [*witnessed.leaves, *hashes]) if witnessed is not None else None
+        tx.after_commit(lambda: self._publish_or_lag(note, pages, growth, now))
         return range(size, tree.size)
+
+    def sign(self, text: str) -> Note:
+        """Return a text as a note that is signed with the ledger's key (c2sp.org/signed-note).
+
+        Args:
+            text: lines, the last one ended.
+        """
+        return Note(text, (sign(text, self.origin, self._signing_key),))
 
     def size(self, conn: sa.Connection) -> int:
         """Return the number of entries under the newest checkpoint."""
@@ -104,7 +122,7 @@ class Ledger:
         return read_head(conn, self.verifier_key).note
 
     def catch_up(self, conn: sa.Connection, now: dt.datetime) -> int:
-        """Show the witness what it missed when a process died between a commit and its cosignature.
+        """Show mirror and witness what they missed when a process died right after a commit.
 
         Every append does so too; this is for a ledger that is not about to grow.
 
@@ -112,9 +130,11 @@ class Ledger:
             The number of entries that the witness had missed.
 
         Raises:
-            LedgerBroken: the ledger does not extend what the witness cosigned.
+            LedgerBroken: the ledger does not extend what the witness cosigned, or differs from its mirror.
         """
         head = self._sound_head(conn)
+        if self.mirror is not None:
+            self.mirror.write(self.mirror.missing(conn))
         growth = self._witnessed_growth(conn, head.checkpoint.size)
         if growth is None or head.note is None or not growth.leaves:
             return 0
@@ -145,12 +165,20 @@ class Ledger:
             raise LedgerBroken("The ledger's past differs from what the witness cosigned.", remedy=remedy)
         return Growth(base, growth.leaves[known.size - growth.base.size :])
 
-    def _show_or_lag(self, note: Note, growth: Growth, now: dt.datetime) -> None:
-        """Show a committed checkpoint to the witness; what stays unseen is shown at the next append."""
+    def _publish_or_lag(
+        self, note: Note, pages: Sequence[Page], growth: Growth | None, now: dt.datetime
+    ) -> None:
+        """Mirror a committed checkpoint, then show it to the witness; what fails is made up for at the next append.
+
+        In this order the mirror never lags behind the witness, and a restored ledger can always be completed.
+        """
         try:
-            self._show(note, growth, now)
+            if self.mirror is not None:
+                self.mirror.write(pages)
+            if growth is not None:
+                self._show(note, growth, now)
         except (StorageError, CommitConflict) as error:
-            _log.warning("The ledger's witness lags behind: %s", error.what)
+            _log.warning("The ledger's mirror or witness lags behind: %s", error.what)
 
     def _show(self, note: Note, growth: Growth, now: dt.datetime) -> None:
         """Show a checkpoint to the witness, from whatever size it has by now."""
