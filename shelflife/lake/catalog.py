@@ -248,6 +248,43 @@ def replace(estate: Estate, tx: Transaction, files: Sequence[DataFile], now: dat
             estate.trees[zone].destroy(tx, numbers, now)
 
 
+def destroy_partitions(
+    estate: Estate,
+    tx: Transaction,
+    homes: Sequence[Partition],
+    keys: Mapping[str, Sequence[int]],
+    now: datetime,
+) -> int:
+    """Destroy partitions for good, with all keys that go with them in one pass over each zone's tree.
+
+    How long it takes follows the number of keys, never that of rows. Late data for them is refused from now on.
+
+    Args:
+        estate: the estate.
+        tx: the transaction, in which `homes` were read.
+        homes: the partitions; their live files are retired.
+        keys: by zone, the numbers of the partitions' own keys, of their files' keys and of whatever goes with them.
+        now: the time.
+
+    Returns:
+        How many keys were there to destroy.
+
+    Raises:
+        CommitConflict: one of the partitions was destroyed already.
+    """
+    for start in range(0, len(homes), CHUNK):
+        ids = [home.partition_id for home in homes[start : start + CHUNK]]
+        here = partition.c.partition_id.in_(ids) & (partition.c.state == "open")
+        gone = {"state": "destroyed", "version": partition.c.version + 1}
+        if tx.conn.execute(partition.update().where(here).values(**gone)).rowcount != len(ids):
+            raise CommitConflict(
+                "Another process destroyed one of the partitions first.", remedy="Run it again."
+            )
+        live = data_file.c.partition_id.in_(ids) & (data_file.c.state == "live")
+        tx.conn.execute(data_file.update().where(live).values(state="replaced", replaced_at=now))
+    return sum(estate.trees[zone].destroy(tx, numbers, now) for zone, numbers in sorted(keys.items()))
+
+
 def live_files(
     conn: sa.Connection, zone: str, table_name: str, periods: Sequence[str] | None = None
 ) -> list[DataFile]:
@@ -277,6 +314,16 @@ def files_of_partition(
         visible |= (data_file.c.state == "pending") & (data_file.c.batch_id == batch_id)
     query = sa.select(*_FILE_COLUMNS).where(data_file.c.partition_id == partition_id, visible)
     return [DataFile(*row) for row in conn.execute(query.order_by(data_file.c.file_id))]
+
+
+def files_of_partitions(conn: sa.Connection, ids: Iterable[str]) -> list[DataFile]:
+    """Return the live files of many partitions, in the order of their ids."""
+    found: list[DataFile] = []
+    wanted = sorted(set(ids))
+    for start in range(0, len(wanted), CHUNK):
+        here = data_file.c.partition_id.in_(wanted[start : start + CHUNK]) & (data_file.c.state == "live")
+        found += [DataFile(*row) for row in conn.execute(sa.select(*_FILE_COLUMNS).where(here))]
+    return sorted(found, key=lambda file: file.file_id)
 
 
 def path_of(estate: Estate, file: DataFile) -> Path:

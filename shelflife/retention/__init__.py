@@ -1,0 +1,1 @@
+"""Retention: plans of what expires, their execution, and the holds that stop them."""
