@@ -121,3 +121,7 @@ class RestoreIncomplete(Terminal):
 
 class CopyUnreachable(Transient):
     """A place that holds a copy does not answer; what is to be done there stays to be done."""
+
+
+class ReadersRemain(Transient):
+    """Readers that looked keys up before a destruction may still hold them; their leases run out."""

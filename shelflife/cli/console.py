@@ -66,3 +66,23 @@ def progress_bar(label: str, *, shown: bool) -> Iterator[Callable[[int, int], No
     with Progress(*columns, console=messages, transient=True, disable=not shown) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def confirmed(what: str, count: int) -> bool:
+    """Ask the operator to type a count before something is destroyed; without a terminal the answer is no."""
+    if not sys.stdin.isatty():
+        messages.print(f"{count:,} {what}. Add --yes to go on without being asked.")
+        return False
+    messages.print(f"This cannot be undone. Type {count} ({what}) to go on:")
+    return sys.stdin.readline().strip() == str(count)
+
+
+@contextmanager
+def progress_lines(*, shown: bool) -> Iterator[Callable[[str, int], None]]:
+    """Yield a callback of (step, how many) that writes a line a step to stderr."""
+
+    def tell(step: str, count: int) -> None:
+        if shown:
+            messages.print(f"[dim]{step} ({count})[/]")
+
+    yield tell

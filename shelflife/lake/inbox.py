@@ -105,6 +105,11 @@ def state_of(file: InboxFile) -> FileState:
     return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
+def discard(file: InboxFile, inbox: Path) -> None:
+    """Remove a waiting file whatever it holds, and its account folder when that is left empty."""
+    remove(file, state_of(file), inbox)
+
+
 def remove(file: InboxFile, landed: FileState, inbox: Path) -> None:
     """Remove a landed file, and its account folder when that is left empty; what came in its place since stays."""
     try:

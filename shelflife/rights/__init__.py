@@ -1,0 +1,1 @@
+"""Rights: what a person can ask for, and how it is done and proven."""

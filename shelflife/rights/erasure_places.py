@@ -1,0 +1,207 @@
+"""The second half of an erasure: copies, derived files, cohorts, raw blocks, the inbox. Each place gets its outcome."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from shelflife.control.crashpoints import reached
+from shelflife.control.tables import derivation, partition
+from shelflife.copies.erasing import erase_from_copies
+from shelflife.lake.collect import collect
+from shelflife.lake.derive import derive
+from shelflife.lake.inbox import discard, list_inbox
+from shelflife.lake.landing import land
+from shelflife.lake.models import load_models
+from shelflife.lake.rewrite import rewrite_without
+from shelflife.lake.scrub import scrub
+from shelflife.rights.erasure_keys import manifests_of
+from shelflife.rights.outcomes import COPY, outcomes, record_outcome
+from shelflife.rights.request_states import State
+from shelflife.rights.requests import add_facts, get, set_state
+from shelflife.subjects.directory import Alias
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from shelflife.control.database import Transaction
+    from shelflife.estate import Estate
+    from shelflife.lake.inbox import InboxFile
+    from shelflife.lake.rewrite import Rewritten
+    from shelflife.rights.erasure import Options
+    from shelflife.rights.manifest import Manifest
+
+_ACCOUNT = "account"
+
+
+def erase_copies(estate: Estate, request_ids: Sequence[str], options: Options) -> None:
+    """Erase the people from every declared copy; one that fails or does not answer stops no other."""
+    for manifests in _by_scope(manifests_of(estate, request_ids)):
+        erase_copies_of(estate, manifests, options)
+    with estate.database.commit() as tx:
+        for request_id in request_ids:
+            set_state(tx, request_id, State.COPIES_ERASED)
+
+
+def erase_copies_of(estate: Estate, manifests: Sequence[Manifest], options: Options) -> None:
+    """Erase people of one scope from every copy and record each copy's outcome."""
+    now = options.clock()
+    people = [manifest.subject_id for manifest in manifests]
+    found = erase_from_copies(estate, people, streams=manifests[0].streams, now=now)
+    with estate.database.commit() as tx:
+        for manifest in manifests:
+            for name, erased in found.items():
+                record_outcome(tx, manifest.request_id, COPY + name, erased.outcome, now, until=erased.until)
+    reached("erase.copies_recorded")
+
+
+def rewrite(estate: Estate, request_ids: Sequence[str], options: Options) -> None:
+    """Rewrite the derived files that hold the people, then make the cohorts anew that counted them.
+
+    With `batched`, reads go on leaving the people out, and the rewrite is recorded as deferred to its deadline.
+    """
+    manifests = manifests_of(estate, request_ids)
+    if options.batched:
+        _defer(estate, manifests, options.clock())
+        return
+    done = rewrite_now(estate, manifests, options)
+    with estate.database.commit() as tx:
+        for manifest in manifests:
+            _record_rewritten(tx, estate, manifest, done, options.clock())
+            set_state(tx, manifest.request_id, State.REWRITTEN)
+
+
+def rewrite_now(estate: Estate, manifests: Sequence[Manifest], options: Options) -> Rewritten:
+    """Rewrite derived files without the people, and derive the cohorts again that read those files."""
+    gone: defaultdict[str, set[bytes]] = defaultdict(set)
+    for manifest in manifests:
+        for table in manifest.tables:
+            gone[table].add(manifest.pids["derived"])
+    done = rewrite_without(estate, gone, clock=options.clock)
+    reached("erase.files_rewritten")
+    models = load_models(estate.settings.models)
+    cohorts = [
+        name for name, model in models.items() if model.zone == "analytics" and model.erasure == "rederive"
+    ]
+    if done.files and cohorts:
+        derive(estate, clock=options.clock, names=cohorts)
+    return done
+
+
+def gather(estate: Estate, request_ids: Sequence[str], options: Options) -> None:
+    """Overwrite the people's raw blocks, unlink replaced files, empty their inbox folders."""
+    manifests = manifests_of(estate, request_ids)
+    if not options.batched:
+        gather_now(estate, manifests, options)
+    with estate.database.commit() as tx:
+        for manifest in manifests:
+            set_state(tx, manifest.request_id, State.COLLECTED)
+
+
+def gather_now(estate: Estate, manifests: Sequence[Manifest], options: Options) -> None:
+    """Make physically gone what no key opens any more."""
+    now = options.clock()
+    blocks = files = 0
+    for group in _by_scope(manifests):
+        scrubbed = scrub(estate, [manifest.pids["raw"] for manifest in group], group[0].streams)
+        blocks, files = blocks + scrubbed.blocks, files + scrubbed.files
+    reached("erase.scrubbed")
+    collect(estate, now)
+    discarded = {manifest.request_id: _empty_inbox(estate, manifest, options) for manifest in manifests}
+    with estate.database.commit() as tx:
+        for manifest in manifests:
+            waiting = discarded[manifest.request_id]
+            if manifest.whole_person:
+                outcome = "deleted" if waiting else "already_absent"
+                record_outcome(tx, manifest.request_id, "inbox", outcome, now, files=waiting)
+            add_facts(
+                tx, manifest.request_id, physical_at=now.isoformat(), blocks_overwritten_in_batch=blocks,
+                files_overwritten_in_batch=files,
+            )  # fmt: skip
+
+
+def _empty_inbox(estate: Estate, manifest: Manifest, options: Options) -> int:
+    """Land what waits in the folders of the person's accounts, and discard what cannot be read; return how many files.
+
+    Landing refuses and counts the rows of the erased, and keeps those of anybody else that such a file names.
+    """
+    accounts = {name for name in manifest.aliases if name.kind == _ACCOUNT}
+    if not manifest.whole_person or not accounts:
+        return 0
+
+    def waiting() -> list[InboxFile]:
+        files = list_inbox(estate.settings.inbox)
+        return [file for file in files if file.account and Alias(_ACCOUNT, file.account) in accounts]
+
+    files = waiting()
+    if files:
+        land(estate, files, clock=options.clock)
+        for file in waiting():
+            discard(file, estate.settings.inbox)
+    return len(files)
+
+
+def _defer(estate: Estate, manifests: Sequence[Manifest], now: datetime) -> None:
+    with estate.database.commit() as tx:
+        for manifest in manifests:
+            facts = get(estate, manifest.request_id).facts
+            until = datetime.fromisoformat(str(facts["physical_due"]))
+            for place in ("derived", "analytics"):
+                record_outcome(tx, manifest.request_id, place, "deferred_until", now, until=until)
+            set_state(tx, manifest.request_id, State.REWRITTEN)
+
+
+def _record_rewritten(
+    tx: Transaction, estate: Estate, manifest: Manifest, done: Rewritten, now: datetime
+) -> None:
+    record_outcome(
+        tx, manifest.request_id, "derived", "deleted" if done.files else "already_absent", now,
+        files_in_batch=done.files, rows_in_batch=done.rows_removed,
+    )  # fmt: skip
+    kept = _frozen_cohorts(tx.conn, estate)
+    outcome, facts = (
+        ("exempt", {"rule": "cohort_of_minimum_size", "periods_kept": kept}) if kept else ("deleted", {})
+    )
+    record_outcome(
+        tx, manifest.request_id, "analytics", outcome if done.files else "already_absent", now, **facts
+    )
+
+
+def record_rewritten(estate: Estate, manifests: Sequence[Manifest], done: Rewritten, now: datetime) -> None:
+    """Record that a deferred rewrite was done."""
+    with estate.database.commit() as tx:
+        for manifest in manifests:
+            _record_rewritten(tx, estate, manifest, done, now)
+
+
+def _frozen_cohorts(conn: sa.Connection, estate: Estate) -> int:
+    """Count the cohort periods that cannot be made again, because a part of what they were made from expired.
+
+    Such a cohort stands for at least the minimum number of people and is kept by rule until its own retention ends.
+    """
+    names = [name for name, model in load_models(estate.settings.models).items() if model.zone == "analytics"]
+    expired = sa.select(sa.func.count()).select_from(partition).where(partition.c.state == "destroyed")
+    if not conn.execute(expired).scalar_one():
+        return 0
+    made = sa.select(sa.func.count()).select_from(derivation).where(derivation.c.model.in_(names))
+    return int(conn.execute(made).scalar_one())
+
+
+def _by_scope(manifests: Iterable[Manifest]) -> Iterable[list[Manifest]]:
+    """Group manifests by what they erase."""
+    groups: defaultdict[tuple[str, ...] | None, list[Manifest]] = defaultdict(list)
+    for manifest in manifests:
+        groups[None if manifest.streams is None else tuple(manifest.streams)].append(manifest)
+    return groups.values()
+
+
+def unfinished_copies(conn: sa.Connection, request_id: str) -> Collection[str]:
+    """Return the names of the copies in which a request still waits for something."""
+    return [
+        found.place.removeprefix(COPY)
+        for found in outcomes(conn, request_id)
+        if found.place.startswith(COPY) and found.unfinished
+    ]

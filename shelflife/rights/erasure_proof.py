@@ -1,0 +1,94 @@
+"""The end of an erasure: an independent look for what is left, the certificate, and the shredding of who asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from shelflife.control.crashpoints import reached
+from shelflife.copies.registry import load_declarations
+from shelflife.copies.tokens import copy_token
+from shelflife.errors import ResidueFound
+from shelflife.rights.certificates import issue
+from shelflife.rights.erasure_keys import manifests_of
+from shelflife.rights.outcomes import outcomes
+from shelflife.rights.request_states import State
+from shelflife.rights.requests import add_event, add_facts, set_state, shred
+from shelflife.rights.verify import verify
+from shelflife.rights.verify.targets import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import sqlalchemy as sa
+
+    from shelflife.estate import Estate
+    from shelflife.rights.erasure import Options
+    from shelflife.rights.manifest import Manifest
+
+MOST_NAMED = 5
+
+
+def check(estate: Estate, request_ids: Sequence[str], options: Options) -> None:
+    """Let the verifier look for the people everywhere.
+
+    Raises:
+        ResidueFound: it found something; rules and places are named, never people.
+    """
+    look(estate, manifests_of(estate, request_ids), options)
+    with estate.database.commit() as tx:
+        for request_id in request_ids:
+            set_state(tx, request_id, State.CHECKED)
+
+
+def look(estate: Estate, manifests: Sequence[Manifest], options: Options) -> None:
+    """Verify that nothing of some people is left, and record what was looked at.
+
+    Raises:
+        ResidueFound: something is.
+    """
+    now = options.clock()
+    with estate.database.read() as conn:
+        targets = [target_of(estate, conn, manifest) for manifest in manifests]
+    found = verify(estate, now=now, targets=targets, dagster_home=options.dagster_home)
+    if found.findings:
+        rules = sorted({f"{finding.rule} ({finding.place})" for finding in found.findings})
+        more = f" and {len(rules) - MOST_NAMED} more" if len(rules) > MOST_NAMED else ""
+        raise ResidueFound(
+            f"The verifier found {len(found.findings)} residues: {', '.join(rules[:MOST_NAMED])}{more}.",
+            remedy="Mend their causes (`shelflife verify` shows all of them), then run the request again.",
+        )
+    with estate.database.commit() as tx:
+        for manifest in manifests:
+            add_facts(tx, manifest.request_id, verified_at=now.isoformat(), looked_at=dict(found.counts))
+
+
+def certify(estate: Estate, request_ids: Sequence[str], options: Options) -> None:
+    """Sign each request's certificate and shred who asked, unless a place still waits for its part."""
+    now = options.clock()
+    with estate.database.commit() as tx:
+        for request_id in request_ids:
+            if not any(found.unfinished for found in outcomes(tx.conn, request_id)):
+                shred(estate, tx, request_id, now)
+        generations = {zone: tree.generation(tx.conn) for zone, tree in estate.trees.items()}
+        for request_id in request_ids:
+            add_facts(tx, request_id, generations=generations)
+            add_event(tx, request_id, "certified", now)
+            set_state(tx, request_id, State.CERTIFIED)
+            issue(estate, tx, request_id, "effective", now)
+        reached("erase.certified_in_commit")
+
+
+def target_of(estate: Estate, conn: sa.Connection, manifest: Manifest) -> Target:
+    """Return a manifest as what the verifier looks for."""
+    declared = load_declarations(estate.settings)
+    target = Target(
+        pids={zone: (pid,) for zone, pid in manifest.pids.items()},
+        aliases=tuple(manifest.aliases),
+        tokens={name: (copy_token(estate, conn, name, manifest.subject_id),) for name in declared},
+        keys={zone: tuple(numbers) for zone, numbers in manifest.keys.items()},
+        streams=None if manifest.streams is None else frozenset(manifest.streams),
+        tables=frozenset(manifest.tables),
+    )
+    # Where one stream is forgotten, the person stays known under the same names.
+    return target if manifest.whole_person else replace(target, aliases=())

@@ -1,0 +1,118 @@
+"""Finality: from an effective erasure to one that no backup can undo, and what was left for later on the way there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shelflife.control.crashpoints import reached
+from shelflife.rights.certificates import issue
+from shelflife.rights.erasure_keys import manifests_of
+from shelflife.rights.erasure_places import (
+    erase_copies_of,
+    gather_now,
+    record_rewritten,
+    rewrite_now,
+    unfinished_copies,
+)
+from shelflife.rights.erasure_proof import look
+from shelflife.rights.outcomes import outcomes
+from shelflife.rights.request_states import Kind, State
+from shelflife.rights.requests import add_event, add_facts, finish, requests, shred
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from shelflife.estate import Estate
+    from shelflife.rights.erasure import Options
+
+
+@dataclass(frozen=True)
+class Finalized:
+    """What became final: root keys destroyed, and the requests that got their last certificate."""
+
+    root_keys: int
+    requests: list[str]
+
+
+def finish_deferred(estate: Estate, options: Options) -> list[str]:
+    """Do what certified erasures still wait for: rewrites that were batched, copies that did not answer.
+
+    Each request whose last place is done is verified again, gets a new certificate, and is shredded.
+
+    Returns:
+        The ids of the requests that are complete now.
+
+    Raises:
+        ResidueFound: the verifier found something.
+    """
+    with estate.database.read() as conn:
+        waiting = [
+            one.request_id
+            for one in requests(conn, kinds=[Kind.ERASURE], states=[State.CERTIFIED])
+            if any(found.unfinished for found in outcomes(conn, one.request_id))
+        ]
+    manifests = manifests_of(estate, waiting)
+    if not manifests:
+        return []
+    late = [manifest for manifest in manifests if _has_unfinished(estate, manifest.request_id, "derived")]
+    if late:
+        done = rewrite_now(estate, late, options)
+        gather_now(estate, late, options)
+        record_rewritten(estate, late, done, options.clock())
+        reached("physical.rewritten")
+    for manifest in manifests:
+        with estate.database.read() as conn:
+            left = unfinished_copies(conn, manifest.request_id)
+        if left:
+            erase_copies_of(estate, [manifest], options)
+    look(estate, manifests, options)
+    return [
+        manifest.request_id
+        for manifest in manifests
+        if _complete(estate, manifest.request_id, options.clock())
+    ]
+
+
+def finalize(estate: Estate, *, clock: Callable[[], datetime]) -> Finalized:
+    """Destroy the root keys whose finality window is over, then close the erasures that no backup can undo any more."""
+    now = clock()
+    window = timedelta(days=estate.settings.finality_window_days)
+    destroyed = 0
+    for tree in estate.trees.values():
+        with estate.database.commit() as tx:
+            destroyed += tree.finalize(tx, now, window)
+    reached("finalize.roots_destroyed")
+    final = []
+    with estate.database.read() as conn:
+        certified = requests(conn, kinds=[Kind.ERASURE], states=[State.CERTIFIED])
+    for asked in certified:
+        generations = asked.facts.get("generations")
+        with estate.database.commit() as tx:
+            complete = not any(found.unfinished for found in outcomes(tx.conn, asked.request_id))
+            known = generations if isinstance(generations, dict) else {}
+            if complete and all(estate.trees[zone].is_final(at) for zone, at in known.items()):
+                add_event(tx, asked.request_id, "final", now)
+                finish(estate, tx, asked.request_id, State.FINAL, now)
+                issue(estate, tx, asked.request_id, "final", now)
+                final.append(asked.request_id)
+    return Finalized(destroyed, final)
+
+
+def _has_unfinished(estate: Estate, request_id: str, place: str) -> bool:
+    with estate.database.read() as conn:
+        return any(found.unfinished for found in outcomes(conn, request_id) if found.place == place)
+
+
+def _complete(estate: Estate, request_id: str, now: datetime) -> bool:
+    """Shred who asked and sign anew, if nothing is left to do for a request."""
+    with estate.database.commit() as tx:
+        if any(found.unfinished for found in outcomes(tx.conn, request_id)):
+            return False
+        shred(estate, tx, request_id, now)
+        generations = {zone: tree.generation(tx.conn) for zone, tree in estate.trees.items()}
+        add_facts(tx, request_id, generations=generations)
+        issue(estate, tx, request_id, "effective", now)
+    return True
