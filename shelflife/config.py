@@ -90,6 +90,9 @@ class Settings(BaseSettings):
         description="First day that Dagster shows a partition for; older data belongs to it.",
     )
     minimum_cell: int = Field(default=11, ge=2, description="Fewest people in a published cohort cell.")
+    purge_brake_percent: int = Field(
+        default=20, ge=0, le=100, description="Share of all rows, in percent, above which a purge is refused."
+    )
     roles: dict[str, Role] = Field(default=DEFAULT_ROLES, description="What each role may query.")
     samples_folder: _Folder = Field(
         default=Path("../shared/samples"), description="Third-party sample files that the tests read."

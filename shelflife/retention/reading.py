@@ -30,7 +30,7 @@ from shelflife.retention.windows import window_of
 from shelflife.subjects.directory import PROFILE_STREAM, by_identity_pid
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from shelflife.estate import Estate
     from shelflife.policy.retention import RetentionPolicy
@@ -41,7 +41,12 @@ REWRITE_MARGIN = dt.timedelta(days=1)
 
 
 def read_state(
-    estate: Estate, policies: Sequence[RetentionPolicy], holds: Sequence[Hold], now: dt.datetime
+    estate: Estate,
+    policies: Sequence[RetentionPolicy],
+    holds: Sequence[Hold],
+    now: dt.datetime,
+    *,
+    clock: Callable[[], dt.datetime],
 ) -> State:
     """Read what a plan needs.
 
@@ -51,13 +56,14 @@ def read_state(
         estate: the estate.
         policies: every loaded policy.
         holds: the active holds.
-        now: the time.
+        now: the time that windows are compared with.
+        clock: gives the time.
 
     Raises:
         ConfigurationError: two policies contradict each other.
         SealBroken: a file that a hold covers was altered.
     """
-    lease = held_lease(estate, "plan", lambda: now) if holds else nullcontext()
+    lease = held_lease(estate, "plan", clock) if holds else nullcontext()
     with lease, estate.database.read() as conn:
         found = list(_partitions(conn))
         due = _due(found, policies, now)
