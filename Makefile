@@ -31,8 +31,12 @@ ui: $(STAMP)  ## Open the Dagster UI on what the demo did (http://127.0.0.1:3000
 	@SHELFLIFE_SETTINGS=$(DEMO)/shelflife.yaml DAGSTER_HOME=$(CURDIR)/$(DEMO)/dagster $(BIN)/dagster dev -w workspace.yaml
 
 servers:  ## Install the servers that tests run against (Debian packages; as root)
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } \
-		|| echo "PostgreSQL is not installed: its tests are skipped, and say so."
+	@missing=""; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
+	{ command -v varnishd || test -x /usr/sbin/varnishd; } >/dev/null || missing="$$missing varnish"; \
+	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } \
+		|| echo "Not installed:$$missing. Their tests are skipped, and say so."
 
 test: $(STAMP) servers lint  ## Lint, type-check and run every test
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup

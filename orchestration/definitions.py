@@ -20,19 +20,24 @@ def defs() -> dg.Definitions:
     from assets.derived import attributes_spec, model_assets  # noqa: PLC0415
     from assets.raw import raw_streams  # noqa: PLC0415
     from assets.resource import EstateResource  # noqa: PLC0415
+    from orchestration import lifecycle  # noqa: PLC0415
     from orchestration.jobs import derive_jobs, land_job  # noqa: PLC0415
     from orchestration.refusing_io import refusing_io_manager  # noqa: PLC0415
-    from orchestration.sensors import inbox_sensor, stale_sensor  # noqa: PLC0415
+    from orchestration.schedules import schedules  # noqa: PLC0415
+    from orchestration.sensors import inbox_sensor, request_sensor, stale_sensor  # noqa: PLC0415
     from shelflife.config import load_settings  # noqa: PLC0415
     from shelflife.lake.models import load_models  # noqa: PLC0415
+    from shelflife.rights.request_states import Kind  # noqa: PLC0415
 
     models = load_models(load_settings().models)
     deriving = derive_jobs(models.values())
+    by_kind = {Kind.ERASURE: lifecycle.dsar_erase, Kind.EXPORT: lifecycle.dsar_export}
     return dg.Definitions(
         assets=[raw_streams, attributes_spec(), *model_assets(models)],
         asset_checks=[raw_checks],
-        jobs=[land_job(), *deriving],
-        sensors=[inbox_sensor, stale_sensor(deriving)],
+        jobs=[land_job(), *deriving, *lifecycle.JOBS],
+        schedules=schedules(),
+        sensors=[inbox_sensor, stale_sensor(deriving), request_sensor(by_kind)],
         resources={"estate": EstateResource(), "io_manager": refusing_io_manager},
         executor=dg.in_process_executor,
     )

@@ -24,6 +24,8 @@ from shelflife.lake.derive import stale
 from shelflife.lake.inbox import list_inbox, listing_digest
 from shelflife.lake.models import Model, load_models
 from shelflife.lake.staleness import Unit
+from shelflife.rights.request_states import ERASING, Kind, State
+from shelflife.rights.requests import Request, requests
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -59,6 +61,43 @@ def stale_sensor(jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
         return _answer(lambda: _stale(context.instance, estate, names))
 
     return sensor
+
+
+def request_sensor(jobs: Mapping[Kind, dg.JobDefinition]) -> dg.SensorDefinition:
+    """Return the sensor that carries out verified requests, each with the job of its kind."""
+
+    @dg.sensor(name="request_sensor", jobs=list(jobs.values()), minimum_interval_seconds=30)
+    def sensor(estate: EstateResource) -> Answer:
+        """Carry out verified requests; run keys and configuration hold their opaque ids only."""
+        return _answer(lambda: _requests(estate, jobs))
+
+    return sensor
+
+
+def _requests(resource: EstateResource, jobs: Mapping[Kind, dg.JobDefinition]) -> Answer:
+    with resource.opened() as estate, estate.database.read() as conn:
+        erasing = [state for state in ERASING if state is not State.CERTIFIED]
+        waiting = [
+            *requests(conn, kinds=[Kind.ERASURE], states=erasing),
+            *requests(conn, kinds=[Kind.EXPORT], states=[State.VERIFIED]),
+        ]
+        runs = [
+            dg.RunRequest(
+                run_key=f"{one.kind}-{one.request_id}-{_attempt(resource)}",
+                job_name=jobs[one.kind].name,
+                run_config=_config(one),
+            )
+            for one in waiting
+            if one.kind in jobs
+        ]
+    return dg.SensorResult(runs[:REQUESTS_PER_TICK]) if runs else dg.SkipReason("No request is due.")
+
+
+def _config(asked: Request) -> dict[str, object]:
+    """Return the configuration of the run that carries a request out."""
+    if asked.kind is Kind.ERASURE:
+        return {"ops": {"erase": {"config": {"request_ids": [asked.request_id]}}}}
+    return {"ops": {"export": {"config": {"request_id": asked.request_id}}}}
 
 
 def _answer(work: Callable[[], Answer]) -> Answer:

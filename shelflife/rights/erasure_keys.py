@@ -18,6 +18,7 @@ from shelflife.lake.awaiting import await_rewrite
 from shelflife.policy.loading import load_policies, load_rulebook
 from shelflife.retention.hold_terms import counsel_needed
 from shelflife.retention.holds import covering
+from shelflife.retention.preserve import preserve as preserve_held
 from shelflife.rights.deadlines import physical_deadline
 from shelflife.rights.manifest import Manifest, make_manifest, read_manifest, write_manifest
 from shelflife.rights.outcomes import record_outcome
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from shelflife.control.database import Transaction
     from shelflife.estate import Estate
+    from shelflife.ledger.entries import JSON
     from shelflife.rights.erasure import Options
 
 REASON = "erasure"
@@ -172,7 +174,7 @@ def _record_destroyed(
         "raw",
         "restricted_hold" if held else outcome,
         now,
-        **({"rows_held": held} if held else {}),
+        rows_held=held,
     )
     if manifest.whole_person:
         present = "deleted" if manifest.keys["identity"] else "already_absent"
@@ -213,7 +215,7 @@ def _destruction(
     )
 
 
-def _entry(manifest: Manifest) -> dict[str, object]:
+def _entry(manifest: Manifest) -> dict[str, JSON]:
     return {
         "type": "erase",
         "request": manifest.request_id,

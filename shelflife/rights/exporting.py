@@ -1,0 +1,146 @@
+"""Carrying out export requests: one sealed package a request, in a folder of its own, gone again when it expires."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from shelflife.control.crashpoints import reached
+from shelflife.copies.erasing import recipients as copy_recipients
+from shelflife.errors import RequestRefused, StorageError
+from shelflife.keys.pseudonyms import pseudonym
+from shelflife.rights.export.contents import Recipient
+from shelflife.rights.export.export import export_subject
+from shelflife.rights.request_states import Kind, State
+from shelflife.rights.requests import (
+    add_event,
+    add_facts,
+    finish,
+    get,
+    recipient_key_of,
+    requests,
+    subject_of,
+)
+from shelflife.subjects.directory import by_identity_pid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from shelflife.config import Settings
+    from shelflife.estate import Estate
+    from shelflife.rights.export.export import ExportReport
+    from shelflife.subjects.directory import Subject
+
+SUFFIX = ".export"
+
+
+def export_folder(settings: Settings) -> Path:
+    """Return the folder that finished packages wait in; each is ciphertext that only its requester opens."""
+    return settings.home / "exports"
+
+
+def export_path(settings: Settings, request_id: str) -> Path:
+    """Return where the package of a request lies."""
+    return export_folder(settings) / f"{request_id}{SUFFIX}"
+
+
+def deliver(estate: Estate, request_id: str, *, clock: Callable[[], datetime]) -> ExportReport:
+    """Make the package that a verified export request asks for, sealed to the key that it names.
+
+    Killed halfway, nothing is taken for whole; run it again.
+
+    Raises:
+        RequestRefused: the request is no export, is not verified, or names no key.
+        KeyDestroyed: the person was erased meanwhile.
+    """
+    asked = get(estate, request_id)
+    if asked.kind is not Kind.EXPORT or asked.state is not State.VERIFIED:
+        raise RequestRefused(
+            "The request is no verified export.",
+            remedy="See `shelflife request show`; record the identity check.",
+        )
+    with estate.database.read() as conn:
+        identity_pid = pseudonym(estate.pepper(conn, "identity"), subject_of(estate, conn, request_id))
+        key = recipient_key_of(estate, conn, request_id)
+        person = by_identity_pid(estate, conn, [identity_pid]).get(identity_pid)
+    if not key or person is None:
+        raise RequestRefused(
+            "The request names no key to seal the export to, or its person was erased.",
+            remedy="Register it again with --recipient-key (see `shelflife export keygen`).",
+        )
+    report = _write(estate, request_id, person, key, asked.regimes, clock)
+    now = clock()
+    with estate.database.commit() as tx:
+        add_facts(
+            tx, request_id, bytes=report.bytes, sha256=report.sha256, expires_at=report.expires_at.isoformat()
+        )
+        add_event(tx, request_id, "delivered", now)
+        entry = {"type": "export", "request": request_id, "bytes": report.bytes, "sha256": report.sha256}
+        estate.ledger.append(tx, [entry], now)
+        finish(estate, tx, request_id, State.DELIVERED, now)
+        reached("export.in_commit")
+    reached("export.delivered")
+    return report
+
+
+def expire_exports(estate: Estate, now: datetime) -> int:
+    """Remove the packages that are past their time, and those that nothing stands for; return how many."""
+    with estate.database.read() as conn:
+        delivered = requests(conn, kinds=[Kind.EXPORT], states=[State.DELIVERED])
+    alive = {
+        one.request_id
+        for one in delivered
+        if datetime.fromisoformat(str(one.facts.get("expires_at", now.isoformat()))) > now
+    }
+    with estate.database.read() as conn:
+        running = {one.request_id for one in requests(conn, kinds=[Kind.EXPORT], states=[State.VERIFIED])}
+    gone = 0
+    for path in sorted(export_folder(estate.settings).glob("*")):
+        if path.name.removesuffix(".part").removesuffix(SUFFIX) not in alive | running:
+            path.unlink(missing_ok=True)
+            gone += 1
+    return gone
+
+
+def _write(
+    estate: Estate,
+    request_id: str,
+    person: Subject,
+    key: bytes,
+    regimes: Sequence[str],
+    clock: Callable[[], datetime],
+) -> ExportReport:
+    """Write the package under another name and rename it once it is whole and on the disk."""
+    path = export_path(estate.settings, request_id)
+    part = path.with_name(f"{path.name}.part")
+    told = [
+        Recipient(
+            one.name, "copy", contact=one.contact, data=one.datasets, purpose=one.purpose, basis=one.basis
+        )
+        for one in copy_recipients(estate.settings)
+    ]
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with part.open("wb") as sink:
+            report = export_subject(
+                estate,
+                person,
+                to=sink,
+                recipient_key=key,
+                regimes=regimes,
+                recipients=told,
+                request_id=request_id,
+                clock=clock,
+            )
+            sink.flush()
+            os.fsync(sink.fileno())
+        reached("export.written")
+        part.replace(path)
+    except OSError as error:
+        raise StorageError(
+            f"The export cannot be written: {error.strerror}.",
+            remedy="Free space or restore write permission on `home`, then run the request again.",
+        ) from None
+    return report
