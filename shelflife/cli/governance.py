@@ -1,4 +1,4 @@
-"""`subjects`, `lineage`, `ledger` and `policy`."""
+"""`subjects`, `lineage`, `audit` and `ledger`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import typer
 
 from shelflife.access.audit import asked_sql, attempts
 from shelflife.cli.console import Json, messages, opened, print_json, print_table
-from shelflife.config import load_settings
 from shelflife.control.tables import alias, subject
 from shelflife.errors import ConfigurationError
 from shelflife.ledger.ledger import verify as verify_ledger
@@ -24,7 +23,6 @@ _subjects = typer.Typer(help="Who the estate knows, by opaque ids only.", no_arg
 _lineage = typer.Typer(help="Where data came from and where it went.", no_args_is_help=True)
 _ledger = typer.Typer(help="The signed record of what was done.", no_args_is_help=True)
 _audit = typer.Typer(help="Who asked what, and why.", no_args_is_help=True)
-_policy = typer.Typer(help="Retention policies.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +32,6 @@ def register(app: typer.Typer) -> None:
         (_lineage, "lineage"),
         (_audit, "audit"),
         (_ledger, "ledger"),
-        (_policy, "policy"),
     ):
         app.add_typer(group, name=name)
 
@@ -173,23 +170,3 @@ def verify(as_json: Json = False) -> None:
         print_table(
             "The ledger checks out", ["what", "value"], [[k.replace("_", " "), v] for k, v in facts.items()]
         )
-
-
-@_policy.command("schema")
-def schema() -> None:
-    """Print the JSON Schema of a retention policy, for editors and checks."""
-    from shelflife.policy.schema import policy_schema  # noqa: PLC0415
-
-    print_json(policy_schema())
-
-
-@_policy.command("check")
-def check(as_json: Json = False) -> None:
-    """Read every retention policy and say what is wrong, with file and line."""
-    from shelflife.policy.loading import load_policies  # noqa: PLC0415
-
-    loaded = load_policies(load_settings().policies)
-    if as_json:
-        print_json({"policies": len(loaded)})
-    else:
-        messages.print(f"{len(loaded)} policies are valid.")

@@ -12,7 +12,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from shelflife.cli import data, estate, governance
+from shelflife.cli import data, estate, governance, policy
 from shelflife.cli.console import messages
 from shelflife.errors import ShelflifeError
 
@@ -30,6 +30,7 @@ app = typer.Typer(
 estate.register(app)
 data.register(app)
 governance.register(app)
+policy.register(app)
 
 
 def main() -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, StringConstraints, model_validator
 
 from shelflife.errors import ConfigurationError
 from shelflife.policy.duration import Duration  # noqa: TC001  pydantic reads it at run time
 from shelflife.policy.strict import Function, Name, Strict, Text, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "ANY",
@@ -24,6 +27,8 @@ __all__ = [
     "RetentionClass",
     "RetentionPolicy",
     "RetentionRule",
+    "best_rule",
+    "clashes",
     "retention_class_for",
     "rule_for",
     "rule_of_class",
@@ -78,7 +83,7 @@ class RetentionRule(Strict):
 class RetentionPolicy(Strict):
     """A versioned set of retention rules."""
 
-    policy: Name = Field(description="Name of the policy.")
+    policy: Name = Field(max_length=64, description="Name of the policy.")
     version: Version = Field(description="Date of this version; a suffix (.2) where a day has several.")
     owner: Function = Field(description="The function that answers for the policy, never a person.")
     deputy: Function = Field(description="The function that answers when the owner cannot.")
@@ -147,6 +152,33 @@ def rule_of_class(policy: RetentionPolicy, retention_class: str) -> RetentionRul
         f"The retention class {shown} has no rule in the policy {policy.policy!r}.",
         remedy="Add a rule for it: data without a retention rule must not be kept.",
     )
+
+
+def best_rule(
+    policies: Sequence[RetentionPolicy], stream_or_table: str, jurisdiction: str, purpose: str
+) -> tuple[RetentionPolicy, RetentionRule] | None:
+    """Return the most specific rule of all policies, and its policy; None where no rule matches.
+
+    Of rules that are equally specific, the one that keeps longest: whoever asks wants to know how long data can live.
+    """
+    found = [
+        (policy, rule)
+        for policy in policies
+        if (rule := _best(policy, stream_or_table, jurisdiction, purpose)) is not None
+    ]
+    return max(found, key=lambda one: (_specificity(one[1]), one[1].keep.approximate_days()), default=None)
+
+
+def clashes(policies: Sequence[RetentionPolicy]) -> list[tuple[RetentionRule, RetentionRule]]:
+    """Return the pairs of rules of different policies that match the same data equally well and name other classes."""
+    return [
+        (one, other)
+        for left, right in itertools.combinations(policies, 2)
+        for one, other in itertools.product(left.rules, right.rules)
+        if one.retention_class != other.retention_class
+        and _specificity(one) == _specificity(other)
+        and _overlap(one, other)
+    ]
 
 
 _NOWHERE = "-"

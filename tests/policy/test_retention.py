@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shelflife.errors import ConfigurationError
@@ -19,25 +18,18 @@ from shelflife.policy.loading import load_policies, load_policy
 from shelflife.policy.retention import (
     RetentionPolicy,
     RetentionRule,
+    best_rule,
+    clashes,
     retention_class_for,
     rule_for,
     rule_of_class,
 )
 from shelflife.policy.schema import policy_schema, schemas
 from shelflife.signals.vocabulary import STREAMS
+from tests.policy.policies import policy, rule
 
 FOLDER = Path(__file__).parents[2] / "retention_policies"
 DEFAULT = FOLDER / "default.yaml"
-
-
-def rule(name: str, keep: str = "P1Y", **more: Any) -> dict[str, Any]:
-    fields = {"retention_class": name, "applies_to": ["heart"], "keep": keep, "physical_deadline": "P30D"}
-    return {**fields, "owner": "data-platform", "deputy": "legal", "reason": "Needed for the test.", **more}
-
-
-def policy(*rules: dict[str, Any]) -> RetentionPolicy:
-    head = {"policy": "test", "version": "2026-11-23", "owner": "legal", "deputy": "privacy-office"}
-    return RetentionPolicy.model_validate({**head, "reason": "Made for the test.", "rules": list(rules)})
 
 
 def changed(folder: Path, old: str, new: str) -> str:
@@ -92,20 +84,23 @@ def test_the_schema_is_a_valid_one_and_says_the_same_as_the_reader() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "says"),
     [
-        ("    keep: P2Y\n", "    keep: 2 years\n", 10, "ISO 8601"),
-        ("    keep: P2Y\n", "    keep: P0D\n", 10, "longer than zero"),
-        ("    keep: P2Y\n", "    keep: PT5M\n", 10, "ISO 8601"),
-        ("    keep: P2Y\n", "    keep: 730\n", 10, "keep"),
-        ("    keep: P2Y\n", "    kep: P2Y\n", 10, "kep"),
-        ("    keep: P2Y\n", "    keep: P2Y\n    keep: P9Y\n", 11, "twice"),
+        ("    keep: P2Y\n", "    keep: 2 years\n", 11, "ISO 8601"),
+        ("    keep: P2Y\n", "    keep: P0D\n", 11, "longer than zero"),
+        ("    keep: P2Y\n", "    keep: PT5M\n", 11, "ISO 8601"),
+        ("    keep: P2Y\n", "    keep: 730\n", 11, "keep"),
+        ("    keep: P2Y\n", "    kep: P2Y\n", 11, "kep"),
+        ("    keep: P2Y\n", "    keep: P2Y\n    keep: P9Y\n", 12, "twice"),
         ("    deputy: privacy-office\n", "    deputy: data-platform\n", 8, "deputy"),
-        ("    owner: data-platform\n", "    owner: jane.doe@example.com\n", 12, "owner"),
+        ("    owner: data-platform\n", "    owner: jane.doe@example.com\n", 13, "owner"),
         ("version: 2026-11-23", "version: newest", 3, "version"),
         ("rules:\n", "rulez:\n", 7, "rulez"),
         ("policy: default", "policy: *default", 1, "alias"),
         ("policy: default", "policy: !!python/name:os.system default", 2, "tags"),
         ("policy: default", "policy: [default", 3, ""),
-        ("    reason: Training", "    reason: x # Training", 14, "reason"),
+        ("    reason: Training", "    reason: x # Training", 15, "reason"),
+        ("class: heart/default", "class: hold/matter", 8, "hold"),
+        ("applies_to: [heart]", "applies_to: [hold]", 8, "hold"),
+        ("counted_from: created", "counted_from: tomorrow", 91, "counted_from"),
     ],
 )
 def test_mistakes_are_named_with_file_and_line(
@@ -186,6 +181,36 @@ def test_overlapping_rules_are_refused() -> None:
         policy(rule("heart/a", "P1Y", jurisdictions=["x"]), rule("heart/a", "P2Y", jurisdictions=["y"]))
 
 
+def test_everything_that_an_estate_keeps_besides_has_its_own_rule_and_starting_point() -> None:
+    (found,) = load_policies(FOLDER)
+    starts = {
+        name: rule_for(found, name, "any", "any").counted_from
+        for name in ("copies", "backups", "requests", "exports", "dagster_runs", "heart")
+    }
+    assert starts == {
+        "copies": "created",
+        "backups": "created",
+        "requests": "closed",
+        "exports": "created",
+        "dagster_runs": "ended",
+        "heart": "observed",
+    }
+
+
+def test_the_best_rule_of_several_policies_is_the_most_specific_and_then_the_longest() -> None:
+    one = policy(rule("heart/default", "P2Y"), rule("any/default", "P9Y", applies_to=["any"]))
+    other = policy(rule("heart/eu", "P1Y", jurisdictions=["eu_gdpr"]), rule("heart/long", "P3Y"))
+    for policies in ([one, other], [other, one]):
+        found = [
+            best_rule(policies, *case)[1].retention_class  # type: ignore[index]
+            for case in (("heart", "eu_gdpr", "care"), ("heart", "ca_pipeda", "care"), ("sleep", "x", "x"))
+        ]
+        assert found == ["heart/eu", "heart/long", "any/default"]
+        assert {pair[0].retention_class for pair in clashes(policies)} < {"heart/default", "heart/long"}
+    assert best_rule([other], "sleep", "eu_gdpr", "care") is None
+    assert clashes([one, policy(rule("heart/default", "P2Y"))]) == []
+
+
 def test_a_rule_says_who_answers_and_why() -> None:
     for missing in (
         "owner",
@@ -236,3 +261,52 @@ def test_durations_are_calendar_time(start: str, text: str, end: str) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="ISO 8601"):
         Duration.parse(text)
+
+
+DURATIONS = st.builds(Duration, st.integers(0, 40), st.integers(0, 1300)).filter(
+    lambda one: one != Duration()
+)
+
+
+@settings(max_examples=40)
+@given(DURATIONS, DURATIONS, st.dates(dt.date(1900, 1, 1), dt.date(2200, 12, 31)))
+def test_a_duration_that_cannot_outlast_another_never_ends_later(
+    one: Duration, other: Duration, start: dt.date
+) -> None:
+    if not one.can_outlast(other):
+        assert one.after(start) <= other.after(start)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "outlasts"),
+    [
+        ("P1M", "P30D", True),
+        ("P30D", "P1M", True),
+        ("P1M", "P31D", False),
+        ("P28D", "P1M", False),
+        ("P12M", "P1Y", False),
+        ("P1Y", "P365D", True),
+        ("P1Y", "P366D", False),
+        ("P366D", "P1Y", True),
+        ("P4Y", "P1461D", False),
+        ("P1461D", "P4Y", True),
+        ("P3Y", "P1Y", True),
+        ("P1Y", "P3Y", False),
+    ],
+)
+def test_which_duration_can_outlast_which(one: str, other: str, *, outlasts: bool) -> None:
+    assert Duration.parse(one).can_outlast(Duration.parse(other)) is outlasts
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("P1Y", "1 year"),
+        ("P18M", "1 year and 6 months"),
+        ("P2W", "14 days"),
+        ("P1D", "1 day"),
+        ("P2Y1M30D", "2 years, 1 month and 30 days"),
+    ],
+)
+def test_durations_in_words(text: str, words: str) -> None:
+    assert Duration.parse(text).in_words() == words
