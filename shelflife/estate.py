@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from shelflife.config import ZONES
 from shelflife.control.database import ControlDatabase
 from shelflife.control.tables import erasure_epoch, estate
-from shelflife.errors import ConfigurationError, KeyDestroyed, StorageError
+from shelflife.errors import ConfigurationError, KeyDestroyed, RestoreIncomplete, StorageError
 from shelflife.keys.keyrings import Keyrings
 from shelflife.keys.slots import FileRootSlot
 from shelflife.keys.tree import KEYS_A_KIND, KeyKind, KeyTree
@@ -74,6 +74,7 @@ class Estate:
         """Make an estate where there is none, and open it; an existing one is opened as it is.
 
         Raises:
+            ConfigurationError: there was an estate whose control database is gone.
             StorageError: a folder cannot be made or written.
         """
         os.umask(0o077)
@@ -83,6 +84,7 @@ class Estate:
         trees = _trees(settings)
         with database.commit() as tx:
             if tx.conn.execute(sa.select(estate.c.estate_id)).scalar() is None:
+                _check_nothing_lost(settings)
                 for zone, tree in trees.items():
                     tree.create(tx, now)
                     tree.insert(tx, KeyKind.SECRET, len(Secret) if zone == "identity" else 1)
@@ -97,22 +99,34 @@ class Estate:
         return cls.open(settings, now)
 
     @classmethod
-    def open(cls, settings: Settings, now: datetime) -> Estate:
+    def open(cls, settings: Settings, now: datetime, *, while_restoring: bool = False) -> Estate:
         """Open an estate and bring root slots and database together after a crash.
+
+        Args:
+            settings: where it lives.
+            now: the time.
+            while_restoring: the caller is the restore itself, or only looks and serves nothing.
 
         Raises:
             ConfigurationError: there is no estate here, or its schema is of another version.
             KeyTreeUnopenable: the control database is older than every root key still held.
+            RestoreIncomplete: a backup was put back and the destructions since are not all replayed.
         """
         os.umask(0o077)
         database = ControlDatabase.open(settings.database_url)
         trees = _trees(settings)
         with database.commit() as tx:
-            if tx.conn.execute(sa.select(estate.c.estate_id)).scalar() is None:
+            restoring = tx.conn.execute(sa.select(estate.c.restoring)).scalar()
+            if restoring is None:
                 raise ConfigurationError("There is no estate here.", remedy="Run `shelflife init`.")
+            if restoring and not while_restoring:
+                raise RestoreIncomplete(
+                    "A backup was put back, and the destructions since it was made are not all replayed.",
+                    remedy="Run the same `shelflife restore` again; it goes on where it stopped.",
+                )
             for tree in trees.values():
                 if not tree.is_reconciled(tx.conn):
-                    tree.recover(tx, now)
+                    tree.recover(tx, now, restored=restoring)
         with database.read() as conn:
             seed = _secret(trees["identity"], conn, Secret.LEDGER)
         keyrings = {zone: Keyrings(zone, tree) for zone, tree in trees.items()}
@@ -140,9 +154,25 @@ class Estate:
         self.database.close()
 
 
+def root_slot(settings: Settings, zone: Zone) -> FileRootSlot:
+    """Return where the root keys of a zone's key tree are."""
+    return FileRootSlot(settings.root_slot_folder / f"{zone}.root")
+
+
 def _trees(settings: Settings) -> dict[Zone, KeyTree]:
-    slots = settings.root_slot_folder
-    return {zone: KeyTree(zone, FileRootSlot(slots / f"{zone}.root")) for zone in ZONES}
+    return {zone: KeyTree(zone, root_slot(settings, zone)) for zone in ZONES}
+
+
+def _check_nothing_lost(settings: Settings) -> None:
+    """Refuse to begin a new estate over the root keys of one whose control database is gone.
+
+    The witness's copy of the ledger's key is written once an estate exists, so that a first attempt can be repeated.
+    """
+    if (settings.witness_folder / "log.vkey").exists():
+        raise ConfigurationError(
+            "There was an estate here, and its control database is gone.",
+            remedy="Restore it with `shelflife restore`; to begin anew, name another `home` and control database.",
+        )
 
 
 def _folders(settings: Settings) -> list[Path]:

@@ -76,22 +76,6 @@ def record(estate: Estate, conn: sa.Connection, destruction: Destruction) -> int
     return head.sequence
 
 
-def settle(estate: Estate, conn: sa.Connection) -> Head:
-    """Declare void what was recorded and never committed, and return the head; for a backup that is about to be made.
-
-    Args:
-        estate: the open estate.
-        conn: the connection of a write transaction, so that no other one is between record and commit.
-    """
-    journal, key = _file(estate.settings), _key(estate, conn)
-    with journal.opened():
-        settled = _settled(journal, conn)
-        if seals := _voids(journal, key, settled):
-            head = journal.append(seals, settled=settled)
-            set_mark(conn, head.sequence)
-        return journal.tail()
-
-
 def read_all(estate: Estate, conn: sa.Connection) -> list[Record]:
     """Return every destruction that the journal holds, oldest first, void ones left out.
 

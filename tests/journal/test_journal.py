@@ -107,18 +107,6 @@ def test_a_record_whose_commit_failed_is_void(estate):
     assert names(estate) == ["a", "b"]
 
 
-def test_a_backup_settles_what_was_never_committed(estate):
-    write(estate, one("a"))
-    fail(estate, one("never"))
-    with estate.database.commit() as tx:
-        head = journal.settle(estate, tx.conn)
-    with estate.database.commit() as tx:
-        assert journal.settle(estate, tx.conn) == head
-        assert journal.mark(tx.conn) == head.sequence
-    assert names(estate) == ["a"]
-    assert names(estate, head.sequence) == []
-
-
 @pytest.mark.parametrize("point", ["journal.append.written", "journal.append.noted", "journal.record.marked"])
 def test_a_killed_record_is_void_and_the_next_one_counts(estate, settings, point):
     write(estate, one("a"))
