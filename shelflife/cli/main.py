@@ -12,7 +12,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from shelflife.cli import data, estate, governance, policy
+from shelflife.cli import data, estate, governance, holds, policy, retention
 from shelflife.cli.console import messages
 from shelflife.errors import ShelflifeError
 
@@ -31,6 +31,8 @@ estate.register(app)
 data.register(app)
 governance.register(app)
 policy.register(app)
+retention.register(app)
+holds.register(app)
 
 
 def main() -> None:

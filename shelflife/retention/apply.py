@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from shelflife.control.crashpoints import reached
-from shelflife.control.tables import awaiting_rewrite, data_file, purge_plan
-from shelflife.copies.registry import load_declarations, open_adapter
+from shelflife.control.tables import awaiting_rewrite, copy_item, data_file, purge_plan
+from shelflife.copies.publish import publish as publish_copies
+from shelflife.copies.reconciling import expire_copies
+from shelflife.copies.registry import load_declarations
 from shelflife.errors import CopyUnreachable, PlanRefused
 from shelflife.lake.batches import give_up_dead
 from shelflife.lake.collect import collect
@@ -35,6 +37,7 @@ from shelflife.retention.stages import (
     ExpirePartitions,
     Plan,
     PreserveHeld,
+    RefreshCopies,
     RewriteErased,
 )
 
@@ -58,6 +61,7 @@ class Applied:
         keys: keys that were destroyed.
         records: old records that were deleted.
         copy_items: objects that were removed from copies.
+        copies_refreshed: copies that were published again without what expired.
         files_rewritten: derived files that were rewritten without erased people.
         files_unlinked: files that were unlinked.
         files_waiting: files whose keys are gone and that wait for a reader's lease to end.
@@ -71,6 +75,7 @@ class Applied:
     keys: int = 0
     records: int = 0
     copy_items: int = 0
+    copies_refreshed: int = 0
     files_rewritten: int = 0
     files_unlinked: int = 0
     files_waiting: int = 0
@@ -150,7 +155,9 @@ def _run(
     if isinstance(stage, PreserveHeld | ExpirePartitions):
         return done if committed else _destroy(estate, plan, stage, done, clock)
     if isinstance(stage, ExpireCopyItems):
-        return replace(done, copy_items=_expire_copies(estate, stage, clock()))
+        return replace(done, copy_items=_expire_copies(estate, stage, clock))
+    if isinstance(stage, RefreshCopies):
+        return replace(done, copies_refreshed=_refresh_copies(estate, stage, clock))
     if isinstance(stage, RewriteErased):
         return replace(done, files_rewritten=_rewrite(estate, stage, clock))
     return _collect(estate, stage, done, clock())
@@ -246,26 +253,42 @@ def _finish(estate: Estate, plan: Plan, done: Applied, now: dt.datetime) -> None
             tx.conn.execute(purge_plan.insert().values(plan_id=done.plan_id, made_at=plan.made_at, **values))
 
 
-def _expire_copies(estate: Estate, stage: ExpireCopyItems, now: dt.datetime) -> int:
-    """Let every copy of the stage remove what is past its time to live.
+def _expire_copies(estate: Estate, stage: ExpireCopyItems, clock: Callable[[], dt.datetime]) -> int:
+    """Let every copy remove what is past its time to live.
 
     Raises:
-        CopyUnreachable: one of them does not answer; the others are done.
+        CopyUnreachable: one of them did not; the others are done.
+    """
+    gone = sum(expire_copies(estate, clock).values())
+    wanted = {(one.copy_name, one.item) for one in stage.items}
+    late = (copy_item.c.state == "live") & (copy_item.c.expires_at <= clock())
+    query = sa.select(copy_item.c.copy_name, copy_item.c.item).where(late)
+    with estate.database.read() as conn:
+        left = {row.copy_name for row in conn.execute(query) if (row.copy_name, row.item) in wanted}
+    if left:
+        raise _unreachable(left)
+    return gone
+
+
+def _refresh_copies(estate: Estate, stage: RefreshCopies, clock: Callable[[], dt.datetime]) -> int:
+    """Publish copies again that were made from what expired.
+
+    Raises:
+        CopyUnreachable: one of them could not be; the others are done.
     """
     declared = load_declarations(estate.settings)
-    wanted = {one.copy_name for one in stage.items}
-    gone, silent = 0, sorted(wanted - set(declared))
-    for name in sorted(wanted & set(declared)):
-        try:
-            gone += len(open_adapter(estate, declared[name]).expire(now))
-        except CopyUnreachable:
-            silent.append(name)
-    if silent:
-        raise CopyUnreachable(
-            f"These copies do not answer or are no longer declared: {', '.join(silent)}.",
-            remedy="Bring them back and apply the same plan again; everything else of it is done.",
-        )
-    return gone
+    report = publish_copies(estate, [name for name in stage.copies if name in declared], clock=clock)
+    left = {one.copy for one in report.failed} | (set(stage.copies) - set(declared))
+    if left:
+        raise _unreachable(left)
+    return len(report.copies)
+
+
+def _unreachable(names: set[str]) -> CopyUnreachable:
+    return CopyUnreachable(
+        f"These copies still hold what expired: {', '.join(sorted(names))}.",
+        remedy="Apply the same plan again when they answer and are declared; everything else of it is done.",
+    )
 
 
 def _rewrite(estate: Estate, stage: RewriteErased, clock: Callable[[], dt.datetime]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -23,7 +24,6 @@ from shelflife.seal.file_keys import CLASSES
 from shelflife.seal.parquet import open_encrypted
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterator, Mapping, Sequence
 
     import sqlalchemy as sa
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from shelflife.policy.retention import RetentionPolicy
     from shelflife.retention.classes import ClassRule
     from shelflife.retention.holds import Hold
+
+SLACK = dt.timedelta(days=2)
+"""How long after the end of a window rows may still be there: a daily purge may fail once."""
 
 _DAY = "local_date"
 _ZONES = (RAW, "derived", "analytics")
@@ -57,7 +60,7 @@ class OldestRow:
 
 
 def oldest_rows(
-    estate: Estate, policies: Sequence[RetentionPolicy], now: dt.datetime, slack: dt.timedelta
+    estate: Estate, policies: Sequence[RetentionPolicy], now: dt.datetime, slack: dt.timedelta = SLACK
 ) -> list[OldestRow]:
     """Return the oldest rows of every table and class, and whether each may still be there.
 

@@ -25,6 +25,7 @@ from shelflife.retention.stages import (
     PolicyUsed,
     PreserveHeld,
     RecordLine,
+    RefreshCopies,
     RewriteErased,
     Stage,
 )
@@ -187,6 +188,9 @@ def _stages(
         stages.append(ExpirePartitions(remove, records))
     if items := _copy_items(state, now):
         stages.append(ExpireCopyItems(items))
+    gone = {line.table_name for line in remove}
+    if copies := tuple(one.copy_name for one in state.copies if gone & set(one.datasets)):
+        stages.append(RefreshCopies(copies))
     if due := [one for one in state.awaiting if one.due]:
         stages.append(RewriteErased(tuple(one.table_name for one in due), sum(one.due for one in due)))
     files = sum(line.files for line in remove) + state.uncollected

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from shelflife.control.tables import awaiting_rewrite, copy_item, data_file, partition
+from shelflife.copies.registry import load_declarations
 from shelflife.lake.catalog import partitions_by_id
 from shelflife.lake.leasing import held_lease
 from shelflife.retention.classes import rules_by_class
@@ -22,6 +23,7 @@ from shelflife.retention.records import read_records
 from shelflife.retention.state import (
     AwaitingState,
     CopyItemState,
+    CopyState,
     HeldShare,
     PartitionState,
     State,
@@ -76,6 +78,7 @@ def read_state(
             at=now,
             partitions=tuple(replace(one, held=shares.get(one.partition_id, ())) for one in found),
             records=read_records(conn, policies, now),
+            copies=_copies(estate, conn),
             copy_items=_copy_items(conn),
             awaiting=_awaiting(conn, now),
             uncollected=int(files),
@@ -153,6 +156,15 @@ def _raw_pids(estate: Estate, conn: sa.Connection, hold: Hold) -> set[bytes] | N
     keys = estate.keyrings["identity"].keys(conn, pids, PROFILE_STREAM)
     known = by_identity_pid(estate, conn, [pid for pid in pids if keys.get(pid) is not None])
     return {person.raw_pid for person in known.values()}
+
+
+def _copies(estate: Estate, conn: sa.Connection) -> tuple[CopyState, ...]:
+    live = sa.select(copy_item.c.copy_name).where(copy_item.c.state == "live").distinct()
+    standing = set(conn.execute(live).scalars())
+    declared = load_declarations(estate.settings)
+    return tuple(
+        CopyState(name, tuple(one.datasets)) for name, one in sorted(declared.items()) if name in standing
+    )
 
 
 def _copy_items(conn: sa.Connection) -> tuple[CopyItemState, ...]:

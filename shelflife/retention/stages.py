@@ -141,6 +141,22 @@ class ExpireCopyItems:
 
 
 @dataclass(frozen=True)
+class RefreshCopies:
+    """Publish copies again that were made from what expires, so that they no longer hold it."""
+
+    copies: tuple[str, ...]
+    stage: Literal["refresh_copies"] = "refresh_copies"
+
+    def describe(self) -> str:
+        """Return what this stage does."""
+        return f"publish {len(self.copies):,} copies again without what expired: {', '.join(self.copies)}"
+
+    def cost(self) -> Cost:
+        """Return what this stage is estimated to cost."""
+        return Cost()
+
+
+@dataclass(frozen=True)
 class RewriteErased:
     """Write derived files anew without people who were erased, before the deadline for that."""
 
@@ -174,7 +190,9 @@ class CollectFiles:
         return Cost(files=self.files)
 
 
-Stage: TypeAlias = PreserveHeld | ExpirePartitions | ExpireCopyItems | RewriteErased | CollectFiles
+Stage: TypeAlias = (
+    PreserveHeld | ExpirePartitions | ExpireCopyItems | RefreshCopies | RewriteErased | CollectFiles
+)
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,14 @@ class CopyItemState:
 
 
 @dataclass(frozen=True)
+class CopyState:
+    """A copy that holds something, and the tables that it is published from."""
+
+    copy_name: str
+    datasets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class AwaitingState:
     """Erased people whose rows are still in files of a derived table.
 
@@ -94,6 +102,7 @@ class State:
         at: when it was read.
         partitions: every open partition.
         records: kinds of record that a rule names.
+        copies: declared copies that hold something.
         copy_items: live objects of copies that have an end.
         awaiting: derived tables that wait for a rewrite.
         uncollected: files whose keys are gone and that still lie in storage.
@@ -103,6 +112,7 @@ class State:
     at: dt.datetime
     partitions: tuple[PartitionState, ...]
     records: tuple[RecordState, ...] = ()
+    copies: tuple[CopyState, ...] = ()
     copy_items: tuple[CopyItemState, ...] = ()
     awaiting: tuple[AwaitingState, ...] = ()
     uncollected: int = 0
