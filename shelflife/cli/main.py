@@ -12,7 +12,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from shelflife.cli import data, estate, governance, holds, policy, retention
+from shelflife.cli import data, estate, governance, holds, policy, retention, verify
 from shelflife.cli.console import messages
 from shelflife.errors import ShelflifeError
 
@@ -33,6 +33,7 @@ governance.register(app)
 policy.register(app)
 retention.register(app)
 holds.register(app)
+verify.register(app)
 
 
 def main() -> None:

@@ -129,13 +129,19 @@ def is_sqlite(path: Path) -> bool:
         return file.read(len(SQLITE)) == SQLITE
 
 
+def opened_read_only(path: Path) -> sqlite3.Connection:
+    """Open a SQLite file so that nothing is changed, and nothing left beside it where nobody else has it open."""
+    in_use = any(path.with_name(path.name + ending).exists() for ending in ("-wal", "-journal"))
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{'' if in_use else '&immutable=1'}", uri=True)
+
+
 def cells(path: Path) -> Iterator[Cell]:
     """Yield every value of every table of a SQLite file, opened so that nothing can be changed.
 
     Raises:
         sqlite3.Error: the file cannot be read as a database.
     """
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(opened_read_only(path)) as connection:
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             quoted = table.replace('"', '""')

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shelflife.config import ZONES
+from shelflife.errors import ConfigurationError
+from shelflife.rights.verify.contents import opened_read_only
 from shelflife.rights.verify.key_pages import SLOTS, number_of, open_tree, stored_generation
 
 if TYPE_CHECKING:
@@ -57,14 +59,20 @@ def check_old_database(scene: Scene, path: Path) -> None:
     """Open an older copy of the control database with the root keys that are there today.
 
     Raises:
-        sqlite3.Error: the file is no such database.
+        ConfigurationError: the file is no control database.
     """
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        for zone in ZONES:
-            tree = _old_tree(connection, zone, scene.roots[zone])
-            if tree is not None:
-                scene.inspection.looked(STORE, "pages of an older copy", tree.pages)
-                _compare(scene, zone, tree)
+    try:
+        with closing(opened_read_only(path)) as connection:
+            trees = [(zone, _old_tree(connection, zone, scene.roots[zone])) for zone in ZONES]
+    except sqlite3.Error:
+        raise ConfigurationError(
+            "The older database is not a control database of this kind.",
+            remedy="Name a SQLite file that `shelflife` made; a dump of a server cannot be opened here.",
+        ) from None
+    for zone, tree in trees:
+        if tree is not None:
+            scene.inspection.looked(STORE, "pages of an older copy", tree.pages)
+            _compare(scene, zone, tree)
 
 
 def _compare(scene: Scene, zone: str, old: ZoneKeys) -> None:

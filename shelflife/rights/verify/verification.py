@@ -57,8 +57,8 @@ def verify(
         old_database: an older copy of the control database, which must not open what was destroyed since.
 
     Raises:
-        ConfigurationError: a policy, a model or the declarations of copies are wrong.
-        sqlite3.Error: `old_database` is no control database.
+        ConfigurationError: a policy, a model or the declarations of copies are wrong, or `old_database` is no
+            control database.
     """
     settings = estate.settings
     # Files are registered before they are written: whatever is listed first is in the catalog that is read next.
