@@ -172,3 +172,20 @@ def _inherited(live: Sequence[sa.Row[tuple[object, ...]]]) -> Mapping[str, objec
         "published_at": oldest.published_at,
         "expires_at": min(ends, default=None),
     }
+
+
+def unchanged(
+    conn: sa.Connection, copy_name: str, inputs_hash: bytes, now: datetime
+) -> frozenset[str] | None:
+    """Return the objects of a copy that was published from these very inputs and has time left, or None."""
+    rows = conn.execute(
+        copy_item.select().where(copy_item.c.copy_name == copy_name, copy_item.c.state != "removed")
+    ).all()
+    current = [
+        row
+        for row in rows
+        if row.state == "live"
+        and bytes(row.inputs_hash) == inputs_hash
+        and (row.expires_at is None or row.expires_at > now)
+    ]
+    return frozenset(row.item for row in current) if rows and len(current) == len(rows) else None

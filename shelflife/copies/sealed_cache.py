@@ -80,10 +80,15 @@ class SealedCache:
 
     def __init__(self, path: Path, *, item: str, key: bytes) -> None:
         self._item, self._key = item, key
-        # Immutable: no lock, journal or shared-memory file is ever made beside it.
-        self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
         with _broken_files():
-            self._schemas = self._read_contents()
+            # Immutable: no lock, journal or shared-memory file is ever made beside it.
+            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        try:
+            with _broken_files():
+                self._schemas = self._read_contents()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""

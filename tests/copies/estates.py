@@ -17,7 +17,7 @@ from shelflife.estate import Estate
 from tests.conftest import NOW
 
 ROOT = Path(__file__).parents[2]
-PEOPLE = 12
+PEOPLE = 6
 DAYS = 5
 
 

@@ -6,6 +6,8 @@ import base64
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from shelflife.copies.protocol import CopyFinding
 
 if TYPE_CHECKING:
@@ -56,3 +58,21 @@ def contains_any(path: Path, needles: Collection[bytes]) -> bool:
         return False
     content = path.read_bytes()
     return any(needle in content for needle in needles)
+
+
+def tells_of(rows: pa.Table, tokens: Collection[bytes]) -> bool:
+    """Tell whether any cell of decoded rows holds one of some tokens, as bytes or as text."""
+    needles = [form for token in tokens for form in forms(token)]
+    texts = {needle.decode() for token in tokens for needle in forms(token)[1:]}
+    return any(_column_tells(column, needles, texts) for column in rows.columns)
+
+
+def _column_tells(column: pa.ChunkedArray, needles: Collection[bytes], texts: Collection[str]) -> bool:
+    kind = column.type
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return any(needle in value for value in column.unique().to_pylist() if value for needle in needles)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return any(text in value for value in column.unique().to_pylist() if value for text in texts)
+    return pa.types.is_nested(kind) and any(
+        form in repr(value).encode() for value in column.to_pylist() for form in needles
+    )

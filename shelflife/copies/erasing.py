@@ -1,0 +1,178 @@
+"""People and copies: erased from every copy, exported from every copy; and who receives copies.
+
+One copy's failure keeps no other copy from being erased, and is an outcome, not an exception: the request that asked
+for it stays open until the outcome is better.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from shelflife.control.crashpoints import reached
+from shelflife.control.tables import request_outcome
+from shelflife.copies import recording
+from shelflife.copies.locking import copy_lock
+from shelflife.copies.protocol import TOKEN, Erased
+from shelflife.copies.registry import open_adapter
+from shelflife.copies.remembered import standing
+from shelflife.copies.tokens import copy_token, copy_tokens
+from shelflife.errors import ShelflifeError, Transient
+from shelflife.lake.models import load_models
+from shelflife.signals.vocabulary import STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    import pyarrow as pa
+
+    from shelflife.config import Settings
+    from shelflife.copies.declarations import CopyDeclaration
+    from shelflife.estate import Estate
+    from shelflife.lake.models import Model
+
+TARGET_PREFIX = "copy/"
+"""How a request's outcomes name a copy: `copy/<name>`."""
+
+RETRY_AFTER = timedelta(hours=1)
+DONE = frozenset({"deleted", "already_absent"})
+
+
+@dataclass(frozen=True)
+class CopyRecipient:
+    """Who receives which copy, for how long and why, as a person's export tells them."""
+
+    copy: str
+    name: str
+    contact: str
+    basis: str
+    purpose: str
+    keeps_for: str
+    datasets: tuple[str, ...]
+
+
+def erase_from_copies(
+    estate: Estate, subject_ids: Sequence[bytes], *, streams: Collection[str] | None, now: datetime
+) -> dict[str, Erased]:
+    """Remove people from every copy, also from those whose declaration was withdrawn and that still stand.
+
+    Args:
+        estate: the estate.
+        subject_ids: the people's subject ids, 16 bytes each.
+        streams: only what is computed from these streams; everything when absent.
+        now: the time.
+
+    Returns:
+        What became of them in each copy. Trouble with one copy is its outcome: `deferred_until` where trying again can
+        help, else `failed`.
+
+    Raises:
+        ConfigurationError: the declarations themselves cannot be read.
+    """
+    found: dict[str, Erased] = {}
+    for name, declaration in standing(estate.settings).items():
+        datasets = _touched(estate, declaration, streams)
+        try:
+            found[name] = _erase_one(estate, declaration, subject_ids, datasets, now)
+        except Transient:
+            found[name] = Erased("deferred_until", until=now + RETRY_AFTER)
+        except ShelflifeError:
+            found[name] = Erased("failed")
+    return found
+
+
+def export_from_copies(estate: Estate, subject_id: bytes) -> dict[str, dict[str, pa.Table]]:
+    """Return what every copy holds about one person, by copy and dataset, without the copy's token.
+
+    Copies that cannot give back what they hold, or hold nothing of the person, are left out.
+
+    Raises:
+        CopyUnreachable: a copy does not answer; an export without it would not be complete.
+    """
+    found: dict[str, dict[str, pa.Table]] = {}
+    for name, declaration in standing(estate.settings).items():
+        with estate.database.read() as conn:
+            token = copy_token(estate, conn, name, subject_id)
+        adapter = open_adapter(estate, declaration)
+        if adapter.capabilities().exports:
+            held = {dataset: rows.drop_columns([TOKEN]) for dataset, rows in adapter.export(token).items()}
+            found |= {name: held} if held else {}
+    return found
+
+
+def recipients(settings: Settings) -> list[CopyRecipient]:
+    """Return everyone who receives a copy, by copy."""
+    return [
+        CopyRecipient(
+            copy=declaration.name,
+            name=one.name,
+            contact=one.contact,
+            basis=one.basis,
+            purpose=declaration.purpose,
+            keeps_for=str(declaration.ttl),
+            datasets=tuple(declaration.datasets),
+        )
+        for declaration in standing(settings).values()
+        for one in declaration.recipients
+    ]
+
+
+def retry_needed(estate: Estate, now: datetime) -> list[tuple[str, str]]:
+    """Return (request id, copy) of the erasures that failed, or that were deferred until now."""
+    outcome, due = request_outcome.c.outcome, request_outcome.c.until
+    late = (outcome == "failed") | ((outcome == "deferred_until") & ((due <= now) | due.is_(None)))
+    query = sa.select(request_outcome.c.request_id, request_outcome.c.target).where(
+        late, request_outcome.c.target.startswith(TARGET_PREFIX, autoescape=True)
+    )
+    with estate.database.read() as conn:
+        rows = conn.execute(query.order_by(request_outcome.c.request_id, request_outcome.c.target)).all()
+    return [(row.request_id, row.target.removeprefix(TARGET_PREFIX)) for row in rows]
+
+
+def _touched(
+    estate: Estate, declaration: CopyDeclaration, streams: Collection[str] | None
+) -> list[str] | None:
+    """Return the datasets of a copy that are computed from some streams, or None for all of them."""
+    if streams is None:
+        return None
+    models = load_models(estate.settings.models)
+    wanted = set(streams)
+    return [
+        name for name in declaration.datasets if name in models and wanted & _streams(models[name], models)
+    ]
+
+
+def _streams(model: Model, models: Mapping[str, Model]) -> set[str]:
+    """Return every stream that a model is computed from."""
+    found = {name for name in model.reads if name in STREAMS}
+    for name in model.reads:
+        if name in models:
+            found |= _streams(models[name], models)
+    return found
+
+
+def _erase_one(
+    estate: Estate,
+    declaration: CopyDeclaration,
+    subject_ids: Sequence[bytes],
+    datasets: Collection[str] | None,
+    now: datetime,
+) -> Erased:
+    adapter = open_adapter(estate, declaration)
+    if not adapter.capabilities().erases:
+        return Erased("unsupported")
+    with estate.database.read() as conn:
+        tokens = copy_tokens(estate, conn, declaration.name, subject_ids)
+    with copy_lock(estate, declaration.name):
+        erased = adapter.erase(tokens, now, datasets=datasets)
+        reached("copies.erase.removed")
+        if erased.removed:
+            with estate.database.commit() as tx:
+                recording.erasure(estate, tx, declaration.name, erased, people=len(tokens), now=now)
+    if erased.outcome == "deferred_until" and erased.until is None:
+        return replace(erased, until=now + RETRY_AFTER)
+    return erased
