@@ -77,12 +77,21 @@ def record(estate: Estate, conn: sa.Connection, destruction: Destruction) -> int
 
 
 def read_all(estate: Estate, conn: sa.Connection) -> list[Record]:
-    """Return every destruction that the journal holds, oldest first, void ones left out.
+    """Return every destruction that the journal still holds, oldest first, void ones left out.
 
     Raises:
         LedgerBroken: the journal was cut, altered, or belongs to another estate.
     """
-    return read_since(estate, conn, 0)
+    journal, key = _file(estate.settings), _key(estate, conn)
+    with journal.opened():
+        frames = journal.frames()
+    opened = {one.after.sequence: _opened(key, one.sealed, one.after.sequence) for one in frames}
+    void = {number for content in opened.values() if content[:1] == _VOID for number in _range(content)}
+    return [
+        Record(number, decode(content))
+        for number, content in opened.items()
+        if number not in void and content[:1] != _VOID
+    ]
 
 
 def read_since(estate: Estate, conn: sa.Connection, sequence: int) -> list[Record]:
@@ -93,23 +102,34 @@ def read_since(estate: Estate, conn: sa.Connection, sequence: int) -> list[Recor
     Args:
         estate: the open estate.
         conn: a connection to look the journal's key up through.
-        sequence: the last record that is not wanted; 0 for all.
+        sequence: the last record that is not wanted.
 
     Raises:
         LedgerBroken: the journal was cut, altered, belongs to another estate, or has forgotten a wanted record.
     """
-    journal, key = _file(estate.settings), _key(estate, conn)
+    check_holds_since(estate.settings, sequence)
+    return [record for record in read_all(estate, conn) if record.sequence > sequence]
+
+
+def begin(settings: Settings) -> None:
+    """Make an empty journal where there is none, so that from now on its absence is an error."""
+    journal = _file(settings)
     with journal.opened():
-        base, frames = journal.note().base, journal.frames()
-    if sequence and sequence < base.sequence:
-        broken("no longer holds everything since then")
-    opened = {one.after.sequence: _opened(key, one.sealed, one.after.sequence) for one in frames}
-    void = {number for content in opened.values() if content[:1] == _VOID for number in _range(content)}
-    return [
-        Record(number, decode(content))
-        for number, content in opened.items()
-        if number > sequence and number not in void and content[:1] != _VOID
-    ]
+        journal.begin()
+
+
+def check_holds_since(settings: Settings, sequence: int) -> None:
+    """Make sure that the journal exists and holds every record after a sequence number. Needs no key.
+
+    Raises:
+        LedgerBroken: it does not.
+    """
+    journal = _file(settings)
+    with journal.opened():
+        if not journal.exists():
+            broken("is missing")
+        if journal.note().base.sequence > sequence:
+            broken("no longer holds everything since then")
 
 
 def head(settings: Settings) -> Head:

@@ -76,6 +76,10 @@ class JournalFile:
                 remedy="Check that the journal's folder and the witness's exist, are writable and have space.",
             ) from None
 
+    def exists(self) -> bool:
+        """Tell whether there is a journal."""
+        return self._path.exists()
+
     def note(self) -> Note:
         """Return the note; that of an empty journal when neither it nor a record exists.
 
@@ -107,6 +111,17 @@ class JournalFile:
         content, _ = self._content(note, note.head)
         return _end(parse(content, note.head, note.head), note.head)
 
+    def begin(self) -> None:
+        """Make the file and its note where there is none."""
+        if not self._path.exists():
+            note = self.note()
+            if note.head != note.base:
+                broken("is missing")
+            durable.replace(self._path, header(note.base))
+        if not self._note.exists():
+            self.note()
+            self._write_note(Note.empty())
+
     def append(self, seals: list[Callable[[int], bytes]], *, settled: int) -> Head:
         """Append records and wait until they are on the disk; then note the new head.
 
@@ -114,7 +129,7 @@ class JournalFile:
             seals: for each record, what returns it sealed for its sequence number.
             settled: the newest record that the control database is known to have committed.
         """
-        self._begin()
+        self.begin()
         note, before = self.note(), self.tail()
         head, content = before, b""
         for seal in seals:
@@ -167,13 +182,6 @@ class JournalFile:
                 if file.tell() > self._path.stat().st_size:
                     broken("is shorter than the witness's note says")
             return file.read(), base
-
-    def _begin(self) -> None:
-        """Make the file and its note where there is none."""
-        if not self._path.exists():
-            durable.replace(self._path, header(self.note().base))
-        if not self._note.exists():
-            self._write_note(Note.empty())
 
     def _write_note(self, note: Note) -> None:
         heads = {

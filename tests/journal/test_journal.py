@@ -62,9 +62,10 @@ def fail(estate, destruction: Destruction) -> None:
         raise ZeroDivisionError
 
 
-def names(estate, since: int = 0) -> list[str]:
+def names(estate, since: int | None = None) -> list[str]:
     with estate.database.read() as conn:
-        return [record.destruction.record_id for record in journal.read_since(estate, conn, since)]
+        found = journal.read_all(estate, conn) if since is None else journal.read_since(estate, conn, since)
+    return [record.destruction.record_id for record in found]
 
 
 def path(estate):
@@ -200,9 +201,10 @@ def test_forgotten_records_are_gone_and_the_rest_still_checks_out(estate):
     write(estate, one("d"))
     assert names(estate) == ["c", "d"]
     assert journal.check(estate.settings).sequence == 4
-    with pytest.raises(LedgerBroken, match="no longer holds"):
-        names(estate, 1)
-    assert [item.name for item in path(estate).parent.iterdir() if item.name.startswith("destructions")] != []
+    for since in (0, 1):
+        with pytest.raises(LedgerBroken, match="no longer holds"):
+            names(estate, since)
+    assert names(estate, 2) == ["c", "d"]
 
 
 def test_a_start_that_was_cut_off_is_refused(estate):
@@ -234,3 +236,18 @@ def test_forgetting_that_was_killed_is_finished_by_the_next(estate, settings):
         "destructions.journal",
         "destructions.lock",
     ]
+
+
+def test_a_journal_that_was_begun_may_not_be_missing(estate):
+    with pytest.raises(LedgerBroken, match="missing"):
+        journal.check_holds_since(estate.settings, 0)
+    journal.begin(estate.settings)
+    journal.begin(estate.settings)
+    journal.check_holds_since(estate.settings, 0)
+    assert names(estate, 0) == []
+    write(estate, one("a"))
+    journal.begin(estate.settings)
+    assert names(estate, 0) == ["a"]
+    path(estate).unlink()
+    with pytest.raises(LedgerBroken, match="missing"):
+        journal.begin(estate.settings)

@@ -1,0 +1,1 @@
+"""Recovery: backups of an estate, and restores that bring nobody back."""
