@@ -10,13 +10,13 @@ import sqlalchemy as sa
 import typer
 
 from shelflife.access.audit import asked_sql, attempts
-from shelflife.cli.console import Json, messages, opened, print_json, print_table
+from shelflife.cli.console import Json, clock, messages, opened, print_json, print_table
 from shelflife.control.tables import alias, subject
 from shelflife.errors import ConfigurationError
 from shelflife.ledger.ledger import verify as verify_ledger
 from shelflife.lineage.graph import feeds as column_feeds
 from shelflife.lineage.graph import render_tree, where_did
-from shelflife.subjects.directory import Alias, find
+from shelflife.subjects.directory import Alias, find, register_again
 
 _EVERY_QUERY = 2**31 - 1
 _subjects = typer.Typer(help="Who the estate knows, by opaque ids only.", no_args_is_help=True)
@@ -77,6 +77,21 @@ def find_subject(
         print_json({"subject": found.identity_pid.hex()})
     else:
         typer.echo(found.identity_pid.hex())
+
+
+@_subjects.command("register")
+def register_subject(
+    kind: Annotated[str, typer.Option(help="What sort of alias it is.")] = "account",
+) -> None:
+    """Let an erased person, whose alias stands on stdin, start anew: what was observed until now stays refused."""
+    if sys.stdin.isatty():
+        messages.print("Type the alias, then Enter:")
+    name = Alias(kind, sys.stdin.readline().strip())
+    with opened() as estate, estate.database.commit() as tx:
+        now = clock()
+        register_again(estate, tx, name, now)
+        estate.ledger.append(tx, [{"type": "register_again"}], now)
+    messages.print("Registered. The next landing makes a new subject.")
 
 
 @_lineage.command()

@@ -12,7 +12,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from shelflife.cli import data, estate, governance, holds, policy, retention, verify
+from shelflife.cli import data, erasure, estate, governance, holds, policy, requests, retention, verify
 from shelflife.cli.console import messages
 from shelflife.errors import ShelflifeError
 
@@ -34,6 +34,8 @@ policy.register(app)
 retention.register(app)
 holds.register(app)
 verify.register(app)
+requests.register(app)
+erasure.register(app)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from shelflife.control.crashpoints import reached
 from shelflife.errors import CommitConflict, ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 T = TypeVar("T")
 
@@ -149,6 +149,33 @@ class ControlDatabase:
             except CommitConflict:
                 time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * (0.5 + secrets.SystemRandom().random()))
         return self._commit_once(work)
+
+    def forget_old_pages(self, tables: Sequence[str]) -> None:
+        """Make what was deleted or overwritten physically gone from the database's own files.
+
+        SQLite overwrites freed space at once (`secure_delete`), but its write-ahead log keeps former pages until it is
+        truncated. PostgreSQL keeps dead rows until the table is rewritten; its own write-ahead log and archives stay its
+        operator's to expire.
+
+        Args:
+            tables: the tables that something was deleted from.
+
+        Raises:
+            CommitConflict: a reader or writer was in the way for longer than the lock's timeout.
+        """
+        # Neither statement may run inside of a transaction, which every connection of the pool begins.
+        raw = self.engine.raw_connection()
+        try:
+            if self.engine.dialect.name == "postgresql":
+                raw.driver_connection.autocommit = True  # type: ignore[union-attr]
+                raw.cursor().execute(f"VACUUM (FULL) {', '.join(tables)}")
+                raw.driver_connection.autocommit = False  # type: ignore[union-attr]
+                return
+            busy = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            raw.close()
+        if busy:
+            raise CommitConflict("A reader keeps the database's log from being cut.", remedy="Try again.")
 
     def close(self) -> None:
         """Close every pooled connection."""

@@ -11,7 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import rfc8785
 import sqlalchemy as sa
@@ -152,7 +152,7 @@ def _witnessed_at(parts: Mapping[str, str], witness: VerifierKey | None) -> date
 
 def _document(
     estate: Estate, conn: sa.Connection, asked: Request, stage: Stage, now: datetime
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return what a certificate says; every value is text, a whole number, or made of them."""
     facts = asked.facts
     found = outcomes(conn, asked.request_id)
@@ -188,8 +188,9 @@ def _document(
         "worst_outcome": worst_of(found),
         "verified": {
             "at": _time(facts.get("verified_at")),
-            "looked_at": facts.get("looked_at", {}),
             "findings": 0,
+            "looked_at": facts.get("looked_at", {}),
+            "not_looked_at": facts.get("not_looked_at", []),
         },
         "issued_at": timestamp(now),
     }

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from shelflife.control.tables import alias, data_file, derivation, partition, subject
 from shelflife.keys.pseudonyms import pseudonym
+from shelflife.lake.awaiting import awaiting, without
 from shelflife.lake.catalog import files_of_partition, live_files, partitions
 from shelflife.lake.inputs import derived_files
 from shelflife.lake.models import load_models, output_schema
@@ -53,7 +54,7 @@ def raw_rows(estate: Estate) -> dict[tuple[str, str], pl.DataFrame]:
 
 
 def derived_rows(estate: Estate) -> dict[str, pl.DataFrame]:
-    """Every derived row by model."""
+    """Every derived row by model, as readers see them: without those that await a rewrite."""
     models = load_models(estate.settings.models)
     with estate.database.read() as conn:
         known = names(estate, conn, "derived")
@@ -62,7 +63,8 @@ def derived_rows(estate: Estate) -> dict[str, pl.DataFrame]:
             files = derived_files(estate, conn, model, live_files(conn, model.zone, model.name))
             if files:
                 dataset = open_encrypted(files, allowed=CLASSES, schema=output_schema(model, models))
-                found[model.name] = _named(pl.DataFrame(pl.from_arrow(dataset.to_table())), known)
+                rows = without(dataset.to_table(), awaiting(conn, model.name))
+                found[model.name] = _named(pl.DataFrame(pl.from_arrow(rows)), known)
     return found
 
 

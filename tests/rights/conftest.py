@@ -36,7 +36,12 @@ def samples_of(people=PEOPLE, *, days=3, month=11) -> bytes:
         for day in range(1, days + 1):
             for minute in range(0, 60, 5):
                 start = f"2026-{month:02d}-{day:02d}T08:{minute:02d}:00Z"
-                beat = {"subject": name, "signal": "heart_rate", "value": 60 + number + minute % 7, "unit": "/min"}
+                beat = {
+                    "subject": name,
+                    "signal": "heart_rate",
+                    "value": 60 + number + minute % 7,
+                    "unit": "/min",
+                }
                 sugar = {
                     "subject": name,
                     "signal": "glucose_interstitial",
@@ -88,7 +93,9 @@ def fill(estate, put, clock, people=PEOPLE) -> None:
     publish(estate, clock=clock)
 
 
-def ask(estate, name: str, clock, *, kind=Kind.ERASURE, streams=(), regimes=("eu_gdpr",), reason="request") -> str:
+def ask(
+    estate, name: str, clock, *, kind=Kind.ERASURE, streams=(), regimes=("eu_gdpr",), reason="request"
+) -> str:
     """Register a verified request of somebody and return its id."""
     made = submit(
         estate,

@@ -141,13 +141,11 @@ def _check_people(
 ) -> None:
     present = {bytes(pid) for pid in table.column(_PID).unique().to_pylist() if pid is not None}
     awaiting = {pid for (of, pid), due in scene.survey.awaiting.items() if of == name and due >= scene.now}
-    targets = {
-        pid
-        for target in scene.targets
-        if name is None or target.concerns(table=name)
-        for pid in target.pids_in(DERIVED)
-    }
-    if (present & targets) - awaiting:
+    concerned = [target for target in scene.targets if name is None or target.concerns(table=name)]
+    targets = {pid for target in concerned for pid in target.pids_in(DERIVED)}
+    # Whoever must be gone by now is looked for even where a rewrite is still noted as awaited.
+    gone = {pid for target in concerned if not target.may_lie(scene.now) for pid in target.pids_in(DERIVED)}
+    if (present & targets) - (awaiting - gone):
         scene.inspection.found("derived_row_of_target", found.place)
     strangers = present - people.derived - awaiting - targets
     if strangers:
