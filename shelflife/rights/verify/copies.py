@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from shelflife.copies.protocol import EVERY_DATASET
-from shelflife.errors import ConfigurationError, CopyUnreachable
+from shelflife.errors import ShelflifeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -49,7 +49,8 @@ def check_copies(
                 scene.inspection.found("copy_item_expired", name)
         try:
             _inspect(scene, name, open_inspector(name), items[name])
-        except (CopyUnreachable, ConfigurationError):
+        except ShelflifeError:
+            # Whatever the reason: what could not be looked at is not clean.
             scene.inspection.found("copy_unreachable", name)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from shelflife.control.tables import alias, keyring, partition, subject, tombstone
-from shelflife.errors import LedgerBroken, RestoreIncomplete
+from shelflife.errors import ShelflifeError
 from shelflife.estate import Secret
 from shelflife.journal.journal import mark, read_all
 from shelflife.rights.verify.primitives import alias_digest
@@ -41,7 +41,7 @@ def check_recorded(scene: Scene, estate: Estate) -> None:
     """Look up every key and row that the journal says is gone."""
     try:
         found = destructions(estate, scene.conn)
-    except (LedgerBroken, RestoreIncomplete):
+    except ShelflifeError:
         scene.inspection.found("journal_broken", "journal")
         return
     for one in found:

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+import yaml
 
 from shelflife.control.tables import hold
-from shelflife.policy.loading import load_policies
+from shelflife.errors import ConfigurationError
+from shelflife.policy.loading import load_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from shelflife.config import Settings
     from shelflife.policy.duration import Duration
@@ -53,9 +56,21 @@ def read_rules(settings: Settings) -> Rules:
     Raises:
         ConfigurationError: one is missing or wrong.
     """
-    rules = [rule for policy in load_policies(settings.policies) for rule in policy.rules]
+    files = [file for file in sorted(settings.policies.glob("*.yaml")) if _is_policy(file)]
+    rules = [rule for file in files for rule in load_policy(file).rules]
+    if not rules:
+        raise ConfigurationError("There are no retention policies.", remedy="Check the setting `policies`.")
     deadlines = {rule.retention_class: _most_days(rule.physical_deadline) for rule in rules}
     return Rules({rule.retention_class: rule.keep for rule in rules}, deadlines, min(deadlines.values()))
+
+
+def _is_policy(file: Path) -> bool:
+    """Tell whether a YAML file is a policy: regimes, calendars and declarations of copies lie beside them."""
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return True
+    return isinstance(document, dict) and "policy" in document
 
 
 def check_retention(scene: Scene, rules: Rules) -> None:

@@ -128,7 +128,11 @@ _CONTROL = (
 
 _COPIES = (
     Rule("copy_residue", "copies", "a copy holds what its inspector says must not be there"),
-    Rule("copy_unreachable", "copies", "a copy does not answer, so that nothing is known about it"),
+    Rule(
+        "copy_unreachable",
+        "copies",
+        "a copy does not answer or cannot be opened, so that nothing is known about it",
+    ),
     Rule("copy_undeclared", "copies", "the catalog or the disk has objects of a copy that is not declared"),
     Rule("copy_item_expired", "copies", "an object of a copy is past its time to live"),
 )
