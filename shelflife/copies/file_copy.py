@@ -111,7 +111,7 @@ class FileCopy(ABC):
                 rows = of_person(dataset, token)
                 if rows.num_rows:
                     found[dataset.name] = rows
-        return found
+        return dict(sorted(found.items()))
 
     def expire(self, now: datetime) -> list[str]:
         """Remove the files that are past their time to live."""

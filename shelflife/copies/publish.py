@@ -82,7 +82,9 @@ def publish(estate: Estate, names: Collection[str] | None = None, *, clock: Cloc
     """
     started = time.monotonic()
     declared = load_declarations(estate.settings)
-    chosen = [declaration_of(estate.settings, name) for name in names or sorted(declared)]
+    chosen = [
+        declaration_of(estate.settings, name) for name in (sorted(declared) if names is None else names)
+    ]
     report = PublishReport()
     for declaration in chosen:
         try:

@@ -20,7 +20,7 @@ from shelflife.lake.models import load_models
 from shelflife.policy.located_yaml import parse_located
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from shelflife.config import Settings
     from shelflife.copies.protocol import CopyAdapter, CopyInspector
@@ -158,18 +158,35 @@ def _module(kind: str, package: str) -> Any:
 
 
 def _check_datasets(declared: CopyDeclarations, models: Mapping[str, Model], text: str) -> None:
-    problems = []
-    for number, one in enumerate(declared.copies):
-        for place, name in enumerate(one.datasets):
-            line = _line_of(text, ("copies", number, "datasets", place))
-            if name not in models:
-                problems.append(f"{FILE}:{line}: there is no model {name}")
-            elif not set(models[name].classes.values()) & (set(one.classes) - {"ordinary"} or {"ordinary"}):
-                problems.append(f"{FILE}:{line}: the model {name} has no column of the declared classes")
+    problems = [
+        f"{FILE}:{_line_of(text, place)}: {what}"
+        for number, one in enumerate(declared.copies)
+        for place, what in _problems(one, ("copies", number), models)
+    ]
     if problems:
         raise ConfigurationError(
             "\n".join(problems), remedy="Correct the lines named; see the folder of models."
         )
+
+
+def _problems(
+    one: CopyDeclaration, here: tuple[str | int, ...], models: Mapping[str, Model]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield what is wrong with a declaration in view of the models, and where."""
+    offered: set[str] = set()
+    for number, name in enumerate(one.datasets):
+        place = (*here, "datasets", number)
+        if name not in models:
+            yield place, f"there is no model {name}"
+            return
+        classes = set(models[name].classes.values())
+        offered |= classes
+        # That somebody has rows of a kind says something too: keys alone are not published by the way.
+        if len(one.classes) > 1 and not classes & (set(one.classes) - {"ordinary"}):
+            yield place, f"the model {name} has no values of the declared classes"
+    for number, sensitivity in enumerate(one.classes):
+        if sensitivity not in offered:
+            yield (*here, "classes", number), f"no dataset of the copy has columns of the class {sensitivity}"
 
 
 def _line_of(text: str, place: tuple[str | int, ...]) -> int:

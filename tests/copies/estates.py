@@ -31,7 +31,9 @@ def declare(folder: Path, *declarations: dict[str, Any]) -> Settings:
     """Write copies.yaml into an estate's own folder of policies."""
     settings = settings_in(folder)
     settings.policies.mkdir(parents=True, exist_ok=True)
-    (settings.policies / "copies.yaml").write_text(yaml.safe_dump({"copies": list(declarations)}))
+    (settings.policies / "copies.yaml").write_text(
+        yaml.safe_dump({"copies": json.loads(json.dumps(declarations))})
+    )
     return settings
 
 
