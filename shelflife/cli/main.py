@@ -12,7 +12,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from shelflife.cli import data, erasure, estate, governance, holds, policy, requests, retention, verify
+from shelflife.cli import data, erasure, estate, export, governance, holds, policy, requests, retention, verify
 from shelflife.cli.console import messages
 from shelflife.errors import ShelflifeError
 
@@ -36,6 +36,7 @@ holds.register(app)
 verify.register(app)
 requests.register(app)
 erasure.register(app)
+export.register(app)
 
 
 def main() -> None:

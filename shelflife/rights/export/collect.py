@@ -12,27 +12,24 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import alias as alias_table
 from shelflife.control.tables import subject
-from shelflife.errors import KeyDestroyed
 from shelflife.lake.models import load_models
 from shelflife.lake.unseal import QUARANTINE, UNCLASSIFIED
 from shelflife.rights.export.blocks import PersonBlocks
 from shelflife.rights.export.columns import derived_columns, quarantine_columns, sample_columns
-from shelflife.rights.export.contents import Alias, Computed, ExportTable, Handover, Look, Person
+from shelflife.rights.export.contents import Computed, ExportTable, Handover, Look, Person
 from shelflife.rights.export.derived import PersonFigures
 from shelflife.rights.export.labels import STREAM_LABELS
 from shelflife.rights.export.looks import handovers, looks_at
 from shelflife.rights.export.retention import Kept
 from shelflife.rights.export.standing import changed
-from shelflife.seal.values import open_value
 from shelflife.signals.vocabulary import STREAMS
-from shelflife.subjects.directory import PROFILE_STREAM
+from shelflife.subjects.directory import aliases_of
 from shelflife.subjects.profile import read_profile
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -148,22 +145,8 @@ def _rereadable(read: Callable[[], Iterator[pa.Table]]) -> Callable[[], Iterator
 
 
 def _person(estate: Estate, conn: sa.Connection, person: Subject) -> Person:
-    facts = read_profile(estate, conn, person)
-    pid = person.identity_pid
-    key = estate.keyrings["identity"].keys(conn, [pid], PROFILE_STREAM).get(pid)
-    if key is None:
-        raise KeyDestroyed("A subject's identity key was destroyed.", remedy="Treat it as erased.")
-    rows = conn.execute(sa.select(alias_table).where(alias_table.c.pid == pid))
-    aliases = [
-        Alias(
-            row.kind,
-            open_value(key, bytes(row.sealed), ("alias", bytes(row.alias_mac))).decode(),
-            row.created_at.date(),
-        )
-        for row in rows
-    ]
-    ordered = tuple(sorted(aliases, key=lambda one: (one.kind, one.value)))
-    return Person(facts, ordered, _first_seen(conn, person).date())
+    facts, aliases = read_profile(estate, conn, person), aliases_of(estate, conn, person)
+    return Person(facts, tuple(aliases), _first_seen(conn, person).date())
 
 
 def _first_seen(conn: sa.Connection, person: Subject) -> dt.datetime:
@@ -181,8 +164,3 @@ def _computed(model: Model) -> Computed:
         if column.formula
     }
     return Computed(model.name, model.grain, formulas)
-
-
-def tables_of(tables: Iterable[ExportTable], kind: str) -> list[ExportTable]:
-    """Return the tables of one kind, in order."""
-    return [table for table in tables if table.kind == kind]

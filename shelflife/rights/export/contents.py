@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from shelflife.subjects.directory import Alias
+
 Kind = Literal["samples", "quarantine", "derived"]
 Facts = dict[str, str | list[str]]
 
@@ -84,15 +86,6 @@ class ExportTable:
     grain: str
     columns: tuple[Column, ...]
     batches: Callable[[], Iterator[pa.Table]] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Alias:
-    """One name that a source knows the person by."""
-
-    kind: str
-    value: str = field(repr=False)
-    since: dt.date
 
 
 @dataclass(frozen=True)

@@ -85,9 +85,9 @@ def _profile(contents: Contents) -> dict[str, object]:
     return {
         "known_since": person.since,
         "facts": dict(sorted(person.facts.items())),
-        "aliases": [{"kind": one.kind, "value": one.value, "since": one.since} for one in person.aliases],
+        "aliases": [{"kind": one.kind, "value": one.value} for one in person.aliases],
         "note": "Facts are direct identifiers as your sources gave them. Aliases are the names that sources know you by. "
-        "Days are those of the first arrival.",
+        "The day is that of the first arrival.",
     }
 
 

@@ -81,7 +81,7 @@ def export_subject(
     recipients: Sequence[Recipient],
     request_id: str,
     clock: Callable[[], dt.datetime],
-    recipient_key: ExportPublicKey | None = None,
+    recipient_key: ExportPublicKey | bytes | None = None,
     passphrase: Passphrase | None = None,
     valid_for: dt.timedelta = VALID_FOR,
     controller: Controller = NOBODY,
@@ -96,7 +96,7 @@ def export_subject(
         recipients: everybody outside of the vault who was given data of the person.
         request_id: the request's opaque id.
         clock: gives the time; asked again and again, since leases run out.
-        recipient_key: the requester's public key; exactly one of this and `passphrase`.
+        recipient_key: the requester's public key, or the content of its file; exactly one of this and `passphrase`.
         passphrase: what the requester opens it with.
         valid_for: how long an honest reader opens it.
         controller: who answers for the data.
@@ -153,12 +153,14 @@ def export_subject(
     return _report(contents, packed, envelope, sha256)
 
 
-def _seal_to(recipient_key: ExportPublicKey | None, passphrase: Passphrase | None) -> SealTo:
+def _seal_to(recipient_key: ExportPublicKey | bytes | None, passphrase: Passphrase | None) -> SealTo:
     if (recipient_key is None) == (passphrase is None):
         raise ConfigurationError(
             "An export is sealed to a public key or under a passphrase.",
             remedy="Give exactly one of the two.",
         )
+    if isinstance(recipient_key, bytes):
+        return ExportPublicKey.parse(recipient_key.decode("utf-8", "replace"))
     return recipient_key or Passphrase.new(passphrase.value if passphrase else "")
 
 
@@ -199,7 +201,7 @@ def _signer(estate: Estate) -> Signer:
 
 def _entry(contents: Contents, packed: Packed, regimes: Sequence[str]) -> dict[str, JSON]:
     return {
-        "type": "export",
+        "type": "export_packed",
         "request": contents.request_id,
         "export": contents.export_id,
         "regimes": list(dict.fromkeys(regimes)),

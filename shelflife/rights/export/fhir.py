@@ -12,10 +12,12 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from shelflife.rights.export.labels import FLAG_LABELS, SIGNAL_LABELS, UNIT_LABELS, readable
+from shelflife.rights.export.markup import sentence
 from shelflife.signals.sample import QualityFlag, sample_ids
 from shelflife.signals.vocabulary import SIGNALS
 
@@ -94,8 +96,7 @@ class Observations:
             "resourceType": "Observation",
             "id": str(uuid.UUID(bytes=sample_id)),
             "status": "final",
-            "category": [{"coding": [{"system": _CATEGORIES, "code": _CATEGORY_OF.get(name, "activity")}]}],
-            "code": _code(name),
+            **_kind(name),
             "subject": {"reference": self.patient},
             **_effective(row),
             **_value(row),
@@ -105,7 +106,7 @@ class Observations:
             found["device"] = {"reference": device}
         if row["modality"]:
             found["method"] = {"text": row["modality"].replace("_", " ")}
-        notes = _notes(row)
+        notes = _notes(row["quality_flags"] or 0, row["tz_basis"])
         if notes:
             found["note"] = [{"text": text} for text in notes]
         return found
@@ -182,11 +183,17 @@ def _is_date(text: str) -> bool:
         return False
 
 
-def _code(name: str) -> Resource:
+@cache
+def _kind(name: str) -> Resource:
+    """Return the category and the code of a signal."""
     codes = [SIGNALS[name].loinc, *([_FURTHER_CODES[name]] if name in _FURTHER_CODES else [])]
+    category = {"system": _CATEGORIES, "code": _CATEGORY_OF.get(name, "activity")}
     return {
-        "coding": [{"system": _LOINC, "code": code} for code in codes],
-        "text": readable(name, SIGNAL_LABELS),
+        "category": [{"coding": [category]}],
+        "code": {
+            "coding": [{"system": _LOINC, "code": code} for code in codes],
+            "text": readable(name, SIGNAL_LABELS),
+        },
     }
 
 
@@ -215,9 +222,9 @@ def _value(row: Words) -> Resource:
     return {"valueQuantity": quantity | {"unit": UNIT_LABELS.get(unit, unit), "system": _UCUM, "code": unit}}
 
 
-def _notes(row: Words) -> list[str]:
-    flags = row["quality_flags"] or 0
+@cache
+def _notes(flags: int, basis: str | None) -> list[str]:
     words = [FLAG_LABELS[flag.name] for flag in QualityFlag if flags & flag and flag.name]
-    if row["tz_basis"] == "unknown" and _NO_ZONE not in words:
+    if basis == "unknown" and _NO_ZONE not in words:
         words.append(_NO_ZONE)
-    return [word[0].upper() + word[1:] + "." for word in words]
+    return [sentence(word) + "." for word in words]

@@ -91,7 +91,7 @@ def table(
         f"<tr>{''.join(_cell(at, cell, heads, numeric) for at, cell in enumerate(row))}</tr>" for row in rows
     )
     return (
-        f'<div class="scroll"><table class="stack{" few" if len(heads) < 4 else ""}"><caption>{escape(caption)}</caption>'
+        f'<div class="scroll"><table class="{_shape(len(heads))}"><caption>{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -123,6 +123,11 @@ def more(summary: str, *body: str) -> str:
 def file_link(name: str) -> str:
     """Return a link to another file of the package."""
     return f'<a href="{escape(name)}"><code>{escape(name)}</code></a>'
+
+
+def _shape(columns: int) -> str:
+    """Return how a table behaves: two columns fit on a telephone, more become a list there."""
+    return {2: "few pair", 3: "few stack"}.get(columns, "stack")
 
 
 def _cell(at: int, cell: object, heads: Sequence[str], numeric: Sequence[int]) -> str:

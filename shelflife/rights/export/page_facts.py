@@ -66,7 +66,7 @@ def you(contents: Contents) -> str:
         [sentence(readable(name, {})), ", ".join(value) if isinstance(value, list) else value]
         for name, value in sorted(person.facts.items())
     ]
-    names = [[sentence(readable(one.kind, {})), one.value, short_day(one.since)] for one in person.aliases]
+    names = [[sentence(readable(one.kind, {})), one.value] for one in person.aliases]
     intro = (
         f"Your sources first named you on {day(person.since)}. These details are kept apart from your measurements, and "
         "everywhere else you are only known by a pseudonym."
@@ -76,14 +76,18 @@ def you(contents: Contents) -> str:
         "Your details",
         paragraph(intro),
         table("What is known of you", ("Detail", "As received"), facts) if facts else "",
-        table("Names that sources know you by", ("Kind", "Name", "Since"), names) if names else "",
+        table("Names that sources know you by", ("Kind", "Name"), names) if names else "",
     )
 
 
 def computed(contents: Contents, story: Story) -> str:
     """Return the section about figures that were computed from the person's measurements."""
     rows = [
-        [table_words(one.table), one.grain.replace(" per person", ""), f"{story.rows[one.table]:,}"]
+        [
+            table_words(one.table),
+            one.grain.removeprefix("one row per person per "),
+            f"{story.rows[one.table]:,}",
+        ]
         for one in contents.computed
     ]
     formulas = "".join(
@@ -95,7 +99,7 @@ def computed(contents: Contents, story: Story) -> str:
         for one in contents.computed
     )
     body = [
-        table("Computed from your measurements", ("Figures", "One row is", "Rows"), rows, numeric=(2,)),
+        table("Computed from your measurements", ("Figures", "One row per", "Rows"), rows, numeric=(2,)),
         more("Show every formula", formulas),
     ]
     return section("computed", "What is computed from it", paragraph(NO_DECISIONS), *(body if rows else ()))

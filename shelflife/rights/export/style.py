@@ -75,7 +75,7 @@ figcaption { color: var(--soft); font-size: 0.92rem; line-height: 1.5; margin-to
 .s-awake { fill: var(--awake); background: var(--awake); }
 .r-0 { fill: var(--r0); background: var(--r0); } .r-1 { fill: var(--r1); background: var(--r1); } .r-2 { fill: var(--r2); background: var(--r2); }
 .r-3 { fill: var(--r3); background: var(--r3); } .r-4 { fill: var(--r4); background: var(--r4); }
-.k-band { background: var(--mark-wash); } .k-line, .k-bar { background: var(--mark); } .k-target { border-top: 2px dashed var(--glucose); height: 0; border-radius: 0; vertical-align: 0.25rem; }
+.k-band { background: var(--mark-wash); } .k-line, .k-bar { background: var(--mark); } .legend i.k-target { border-top: 2px dashed var(--glucose); height: 0; border-radius: 0; vertical-align: 0.25rem; }
 .k-inner { background: var(--glucose-wash); } .k-outer { background: var(--glucose-pale); }
 .scroll { overflow-x: auto; margin: 1.25rem 0; }
 table { border-collapse: collapse; width: 100%; font-size: 0.95rem; line-height: 1.45; font-variant-numeric: tabular-nums lining-nums; }
@@ -84,7 +84,7 @@ th, td { text-align: left; vertical-align: top; padding: 0.5rem 1.1rem 0.5rem 0;
 th:last-child, td:last-child { padding-right: 0; }
 .few { width: auto; min-width: min(100%, 26rem); }
 thead th { font-weight: 600; color: var(--soft); font-size: 0.88rem; border-bottom-width: 2px; }
-tbody th { font-weight: 500; } .n { text-align: right; white-space: nowrap; } .d { white-space: nowrap; }
+tbody th { font-weight: 500; } .n { text-align: right; white-space: nowrap; padding-right: 1.6rem; } .d { white-space: nowrap; }
 details { margin: 1rem 0; } summary { cursor: pointer; color: var(--accent); font-size: 0.95rem; }
 .quiet { color: var(--soft); } .box { background: var(--wash); border-radius: 10px; padding: 1.1rem 1.3rem; margin: 1.25rem 0; }
 .box p:last-child { margin-bottom: 0; }
@@ -97,6 +97,7 @@ code { font: 0.9em ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow
   body { font-size: 1rem; } main, .masthead, .foot { padding-inline: 1.1rem; } .lede { font-size: 1.15rem; }
   .wide { display: none; } .narrow { display: block; } .tiles { grid-template-columns: repeat(2, 1fr); }
   .tiles b { font-size: 1.4rem; } .tiles li { padding: 0.8rem 0.9rem; } figure { padding: 0.9rem 0.7rem 0.8rem; }
+  .few { width: 100%; min-width: 0; } td, th { overflow-wrap: anywhere; }
   .stack thead { position: absolute; left: -100vw; } .stack tr { display: block; border-bottom: 1px solid var(--rule); padding: 0.6rem 0; }
   .stack th, .stack td { display: flex; justify-content: space-between; gap: 1.5rem; border: 0; padding: 0.12rem 0; text-align: right; white-space: normal; }
   .stack tbody th { text-align: left; font-weight: 600; } .stack td::before { content: attr(data-label); color: var(--soft); text-align: left; flex: none; }
@@ -106,8 +107,8 @@ code { font: 0.9em ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow
   :root { --paper: #fff; --card: #fff; --wash: #f5f5f2; }
   @page { margin: 18mm 16mm; }
   html { font-size: 12.5px; } body { font-size: 1rem; line-height: 1.45; } main, .masthead, .foot { max-width: none; padding-inline: 0; }
-  .masthead { padding-top: 0; } .contents, .skip, details:not([open]) { display: none; } .lede { font-size: 1.25rem; } figure svg { max-width: 150mm; }
-  section { padding: 1.2rem 0 0.3rem; } h2, h3, caption, .stream > p:first-of-type { break-after: avoid; } figure, tr, .tiles, .box { break-inside: avoid; }
+  .masthead { padding-top: 0; } .contents, .skip, details:not([open]) { display: none; } .lede { font-size: 1.25rem; } figure { max-width: 160mm; }
+  section { padding: 1.2rem 0 0.3rem; } h2, h3, caption, .stream > p:first-of-type { break-after: avoid; } figure, tr, h2, .tiles, .box, .who { break-inside: avoid; }
   .wide { display: block; } .narrow { display: none; } a { color: inherit; text-decoration: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

@@ -63,7 +63,7 @@ def frame_of(days: Sequence[dt.date], low: float, high: float, width: float, hei
     return Frame(width, height, first, (last - first).days + 1, ticks[0], ticks[-1])
 
 
-def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
+def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Return round numbers (1, 2 or 5 times a power of ten) that span a range."""
     if high <= low:
         high = low + 1
