@@ -8,7 +8,7 @@ touched, but the rewrite is the whole server's. Cluster mode is not supported.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shelflife.control.crashpoints import reached
@@ -16,6 +16,7 @@ from shelflife.copies import redis_history
 from shelflife.copies.datasets import in_one_form
 from shelflife.copies.protocol import Capabilities, Erased, Item
 from shelflife.copies.redis_connection import connected
+from shelflife.copies.redis_keys import items_of, remove_items, remove_people
 from shelflife.copies.redis_layout import Layout
 from shelflife.copies.redis_values import by_person, decode, encode
 from shelflife.errors import AccessDenied, ConfigurationError, StorageError
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 _BATCH_KEYS = 500
 _BATCH_BYTES = 4 << 20
-_SCAN = 1_000
 _PASSES = 3
 _PATIENCE = 600.0
 """Seconds that a server may take to write its history anew."""
@@ -86,8 +86,9 @@ class RedisCache:
                 raise
             reached("redis.publish.settled")
             self._tell_readers(server, made)
-            if self._sweep(server) and not self._opening.encrypted:
-                redis_history.forget(servers, self.name, patience=_PATIENCE)
+            self._sweep(server)
+            if not self._opening.encrypted:
+                self._forget_former(servers)
         return made
 
     def erase(
@@ -99,29 +100,16 @@ class RedisCache:
         is still in it. Whoever is found again afterwards was put there meanwhile by another writer and is removed
         again; after some rounds of that the outcome is `failed`.
         """
-        removed = 0
+        if not tokens or (datasets is not None and not datasets):
+            return Erased("already_absent")
         try:
             with connected(self.name, self._addresses) as servers:
                 self._recover(servers[0], now)
-                for turn in range(_PASSES):
-                    found, touched = self._remove(servers[0], set(tokens), datasets)
-                    removed += found
-                    reached("redis.erase.removed")
-                    if turn and not touched:
-                        break
-                    history = redis_history.forget(servers, self.name, patience=_PATIENCE)
-                    if history != "forgotten":
-                        return Erased(history, removed)
-                else:
-                    return Erased("failed", removed)
-                history = redis_history.forget_logs(servers, tokens)
+                return self._erase(servers, tokens, self._items_of(datasets))
         except AccessDenied:
-            return Erased("unsupported", removed)
+            return Erased("unsupported")
         except StorageError:
-            return Erased("failed", removed)
-        if history != "forgotten":
-            return Erased(history, removed)
-        return Erased("deleted" if removed else "already_absent", removed)
+            return Erased("failed")
 
     def export(self, token: bytes) -> dict[str, pa.Table]:
         """Return one person's rows, by dataset; datasets without a row of theirs are left out.
@@ -148,20 +136,38 @@ class RedisCache:
                 self._items.settle([], now, keep=stays, fresh=False)
                 reached("redis.expire.settled")
                 self._sweep(servers[0])
-                redis_history.forget(servers, self.name, patience=_PATIENCE)
+                self._forget_former(servers)
         return due
 
     def inventory(self) -> list[str]:
         """Return the items under the copy's name, and a digest for each key that nobody here writes."""
         with connected(self.name, self._addresses[:1]) as (server,):
-            return sorted(
-                {item for key in self._keys(server) if (item := self._layout.item(key)) is not None}
-            )
+            return sorted(items_of(server, self._layout))
 
     def discard(self, objects: Collection[str]) -> list[str]:
         """Remove objects of the inventory with all their keys."""
         with connected(self.name, self._addresses[:1]) as (server,):
-            return sorted(self._drop(server, set(objects)))
+            return sorted(remove_items(server, self._layout, set(objects)))
+
+    def _erase(
+        self, servers: Sequence[redis.Redis], tokens: Collection[bytes], items: Collection[str] | None
+    ) -> Erased:
+        removed = 0
+        for turn in range(_PASSES):
+            found, touched = remove_people(servers[0], self._layout, tokens, items)
+            removed += found
+            reached("redis.erase.removed")
+            if turn and not touched:
+                break
+            history = redis_history.forget(servers, self.name, patience=_PATIENCE)
+            if history != "forgotten":
+                return Erased(history, removed)
+        else:
+            return Erased("failed", removed)
+        history = redis_history.forget_logs(servers, tokens)
+        if history != "forgotten":
+            return Erased(history, removed)
+        return Erased("deleted" if removed else "already_absent", removed)
 
     def _write(self, server: redis.Redis, dataset: Dataset, now: datetime) -> Item:
         """Write one dataset under a new item, pending until it is settled."""
@@ -181,11 +187,10 @@ class RedisCache:
         return Item(item.item, dataset.name, dataset.rows.num_rows, size)
 
     def _values(self, dataset: Dataset, item: KeyedItem) -> Iterator[tuple[bytes | None, bytes, bytes]]:
-        if not dataset.about_people:
-            place = self._place(item.item, b"")
-            yield None, self._layout.table(item.item), encode(dataset.rows, item.key, place)
-            return
-        for token, rows in by_person(dataset):
+        # A dataset about people leaves its columns there, so that an item is seen even when nobody is in it.
+        table = dataset.rows.slice(0, 0) if dataset.about_people else dataset.rows
+        yield None, self._layout.table(item.item), encode(table, item.key, self._place(item.item, b""))
+        for token, rows in by_person(dataset) if dataset.about_people else ():
             value = encode(rows, item.key, self._place(item.item, token))
             yield token, self._layout.rows(item.item, token), value
 
@@ -200,71 +205,31 @@ class RedisCache:
         pipe.pexpire(self._layout.current, self._milliseconds)
         pipe.execute()
 
-    def _remove(
-        self, server: redis.Redis, tokens: set[bytes], datasets: Collection[str] | None
-    ) -> tuple[int, bool]:
-        """Remove people's keys; return how many values went, and whether anything of theirs was there."""
-        wanted = {one.item for one in self._items.live() if datasets is not None and one.dataset in datasets}
-        doomed: dict[bytes, bytes] = {}
-        for key in (*self._tagged(server, tokens), *self._keys(server)):
-            token = self._layout.named(key, tokens)
-            if token is not None and (datasets is None or self._layout.item(key) in wanted):
-                doomed[key] = token
-        values = sum(self._layout.item(key) is not None for key in doomed)
-        for batch in _chunked(list(doomed)):
-            pipe = server.pipeline(transaction=True)
-            for key in batch:
-                pipe.unlink(key)
-                pipe.srem(self._layout.tag(doomed[key]), key)
-            _run(pipe)
-        return values, bool(doomed)
-
-    def _tagged(self, server: redis.Redis, tokens: Collection[bytes]) -> Iterator[bytes]:
-        """Yield the keys that the sets of these people list; a set may have been evicted, so it is never enough."""
-        for batch in _chunked(sorted(tokens)):
-            pipe = server.pipeline(transaction=False)
-            for token in batch:
-                pipe.smembers(self._layout.tag(token))
-            for members in _run(pipe):
-                yield from members if isinstance(members, set | list) else ()
-
-    def _keys(self, server: redis.Redis) -> Iterator[bytes]:
-        """Yield every key under the copy's name, some maybe twice."""
-        return iter(server.scan_iter(match=self._layout.pattern, count=_SCAN))
+    def _items_of(self, datasets: Collection[str] | None) -> set[str] | None:
+        if datasets is None:
+            return None
+        return {one.item for one in self._items.live() if one.dataset in datasets}
 
     def _recover(self, server: redis.Redis, now: datetime) -> None:
         """Give up and remove what a killed process left; the caller holds the copy's lock."""
         self._items.give_up(now)
         self._sweep(server)
 
-    def _sweep(self, server: redis.Redis) -> bool:
-        """Remove the keys of items that no longer stand for the copy; tell whether there were any."""
-        here = {item for key in self._keys(server) if (item := self._layout.item(key)) is not None}
-        gone = {item for item, state in self._items.states(here).items() if state == "removed"}
-        return bool(gone and self._drop(server, gone))
+    def _sweep(self, server: redis.Redis) -> None:
+        """Remove the keys of items that no longer stand for the copy."""
+        states = self._items.states(items_of(server, self._layout))
+        gone = {item for item, state in states.items() if state == "removed"}
+        if gone:
+            remove_items(server, self._layout, gone)
 
-    def _drop(self, server: redis.Redis, items: set[str]) -> set[str]:
-        found: set[str] = set()
-        for batch in _chunked([key for key in self._keys(server) if self._layout.item(key) in items]):
-            pipe = server.pipeline(transaction=True)
-            for key in batch:
-                found.add(self._layout.item(key) or "")
-                pipe.unlink(key)
-                pipe.srem(self._layout.tag_of(key), key)
-            _run(pipe)
-            reached("redis.sweep.batch_removed")
-        return found
-
-
-def _run(pipe: redis.client.Pipeline) -> list[Any]:
-    """Run commands on sets of keys; where another writer put something else in a set's place, there is no set."""
-    from redis.exceptions import ResponseError  # noqa: PLC0415  an optional library
-
-    answers = pipe.execute(raise_on_error=False)
-    for answer in answers:
-        if isinstance(answer, ResponseError) and not str(answer).startswith("WRONGTYPE"):
-            raise answer
-    return list(answers)
+    def _forget_former(self, servers: Sequence[redis.Redis]) -> None:
+        """Make the servers forget former publications; sealed ones are noise already, and only their names are left."""
+        history = redis_history.forget(servers, self.name, patience=_PATIENCE)
+        if history != "forgotten" and not self._opening.encrypted:
+            raise StorageError(
+                f"The server of the copy {self.name} still has former publications in its files, in clear.",
+                remedy="Let its user write them anew (docs/copies-redis.md), then publish again.",
+            )
 
 
 def _addresses(opening: Opening) -> list[str]:
@@ -298,8 +263,3 @@ def _batches(
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _chunked(keys: list[bytes]) -> Iterator[list[bytes]]:
-    for start in range(0, len(keys), _BATCH_KEYS):
-        yield keys[start : start + _BATCH_KEYS]

@@ -1,7 +1,7 @@
 """The keys of a Redis copy, all behind the copy's name.
 
     <copy>:<item>:<token, hex>   one person's rows of the dataset that the item holds
-    <copy>:<item>:table          a whole dataset that is about no single person
+    <copy>:<item>:table          a whole dataset that is about no single person; of others, the columns
     <copy>:tag:<token, hex>      the set of one person's keys
     <copy>:current               the item of each dataset, for readers
 
@@ -53,7 +53,7 @@ class Layout:
         return f"{self.copy}:{item}:{token.hex()}".encode()
 
     def table(self, item: str) -> bytes:
-        """The key of a dataset that is about no single person."""
+        """The key of what is about no single person."""
         return f"{self.copy}:{item}:table".encode()
 
     def tag(self, token: bytes) -> bytes:

@@ -6,9 +6,12 @@ import hashlib
 import signal
 import threading
 
+import pyarrow as pa
 import pytest
 
 from shelflife.copies.inspectors.redis_cache import IN_CLEAR, LATE_END, NO_END
+from shelflife.copies.protocol import Dataset
+from shelflife.copies.redis_values import decode
 from shelflife.errors import ConfigurationError, CopyUnreachable, LeaseExpired, StorageError
 from tests.conftest import NOW
 from tests.copies.conformance import ERASED, NAME, CopyConformance, Place
@@ -33,10 +36,15 @@ class TestRedisCache(CopyConformance):
         "copies.items.before_settle",
         "copies.items.settled",
         "redis.publish.settled",
-        "redis.sweep.batch_removed",
+        "redis.remove.batch_removed",
     )
-    erase_points = ("redis.erase.removed", "redis.erase.rewritten", "redis.erase.saved")
-    expire_points = ("copies.items.before_settle", "redis.expire.settled", "redis.sweep.batch_removed")
+    erase_points = (
+        "redis.remove.batch_removed",
+        "redis.erase.removed",
+        "redis.erase.rewritten",
+        "redis.erase.saved",
+    )
+    expire_points = ("copies.items.before_settle", "redis.expire.settled", "redis.remove.batch_removed")
 
     @pytest.fixture
     def declaration(self):
@@ -88,12 +96,33 @@ def test_nothing_in_the_server_can_be_read_without_a_key(place, server):
     with server.client() as client:
         client.save()
         values = [client.get(key) for key in client.scan_iter(f"{NAME}:*") if client.type(key) == b"string"]
-        assert len(values) == PEOPLE + PEOPLE * 2 // 3
+        assert len(values) == PEOPLE + PEOPLE * 2 // 3 + 2
     content = b"".join([*values, *(path.read_bytes() for path in server.files())])
     for person in range(PEOPLE):
         assert canary(person).encode() not in content
         assert canary(person)[:16].encode() not in content
     assert b"mean_bpm" not in content
+
+
+def test_a_dataset_without_anyone_is_a_sound_item(place):
+    empty = [Dataset(one.name, one.rows.slice(0, 0), about_people=True) for one in datasets()]
+    place.publish(empty)
+    assert sorted(place.adapter.inventory()) == place.known()
+    assert place.inspect(1) == []
+
+
+def test_a_dataset_about_nobody_lies_there_whole_and_sealed(place, server):
+    cohorts = pa.table({"week": ["2026-W45"], "people": [17]})
+    place.publish([*datasets()[:1], Dataset("cohort_weekly", cohorts, about_people=False)])
+    erase(place, 1)
+    assert place.inspect(1) == []
+    assert "cohort_weekly" not in place.adapter.export(token(2))
+    [item] = [item for item in place.opening.items.live() if item.dataset == "cohort_weekly"]
+    with server.client() as client:
+        value = client.get(f"{NAME}:{item.item}:table")
+    assert b"2026-W45" not in value
+    assert decode(value, item.key, ("redis-cache", NAME, item.item, b"")).equals(cohorts)
+    assert place.adapter.discard([item.item]) == [item.item]
 
 
 def test_every_key_ends_with_the_time_to_live(place, server):
