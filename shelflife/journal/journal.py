@@ -27,7 +27,7 @@ from shelflife.journal.storage import JournalFile
 from shelflife.seal.values import open_value, seal_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from shelflife.config import Settings
     from shelflife.estate import Estate
@@ -65,11 +65,22 @@ def record(estate: Estate, conn: sa.Connection, destruction: Destruction) -> int
         RestoreIncomplete: the control database is older than the journal.
         StorageError: the journal cannot be written; nothing must be destroyed then.
     """
+    return record_all(estate, conn, [destruction])
+
+
+def record_all(estate: Estate, conn: sa.Connection, destructions: Sequence[Destruction]) -> int:
+    """Write several destructions ahead of the one commit that makes all of them true; see `record`.
+
+    A write transaction records once: a second call could not tell the first one's records from committed ones.
+
+    Returns:
+        The last record's sequence number.
+    """
     journal, key = _file(estate.settings), _key(estate, conn)
     with journal.opened():
         settled = _settled(journal, conn)
         seals = _voids(journal, key, settled)
-        seals.append(partial(_sealed, key, encode(destruction)))
+        seals += [partial(_sealed, key, encode(destruction)) for destruction in destructions]
         head = journal.append(seals, settled=settled)
     set_mark(conn, head.sequence)
     reached("journal.record.marked")

@@ -12,7 +12,7 @@ from shelflife.control.tables import alias, subject
 from shelflife.errors import ReadersRemain
 from shelflife.estate import Secret
 from shelflife.journal.destruction import AwaitingRewrite, Destruction, Tombstone
-from shelflife.journal.journal import record
+from shelflife.journal.journal import record_all
 from shelflife.keys import leases
 from shelflife.lake.awaiting import await_rewrite
 from shelflife.policy.loading import load_policies, load_rulebook
@@ -94,8 +94,8 @@ def destroy(estate: Estate, request_ids: Sequence[str], options: Options) -> Non
     manifests = manifests_of(estate, request_ids)
     due_at = now + physical_deadline(load_policies(estate.settings.policies), manifests)
     with estate.database.commit() as tx:
-        for manifest in manifests:
-            record(estate, tx.conn, _destruction(estate, tx.conn, manifest, now, due_at))
+        destroyed = [_destruction(estate, tx.conn, manifest, now, due_at) for manifest in manifests]
+        record_all(estate, tx.conn, destroyed)
         reached("erase.journalled")
         _destroy_keys(estate, tx, manifests, now)
         for manifest in manifests:
