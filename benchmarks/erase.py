@@ -1,7 +1,7 @@
 """Erasing people, ours beside table formats and rewrites: how long, how much is written, and what is left over.
 
     python -m benchmarks.erase [--people 10000] [--rows 10000000] [--days 20] [--erase 1 --erase 100 --erase 1000]
-                               [--peer delta --peer pyarrow] [--runs 3] [--folder /tmp] [--json FILE]
+                               [--peer delta --peer pyarrow] [--runs 3] [--folder /tmp] [--keep FOLDER] [--json FILE]
 
 All peers start from the same rows: heart rates, one Parquet file a day, everyone in every file, sorted by person.
 A peer loads them once; each run starts from a copy of what it loaded. Loading, erasing with the documented clean-up,
@@ -17,7 +17,8 @@ finds afterwards is a lower bound.
 "Old copy" is how many people can be read in a copy of the data files that was made before the erasure, with the keys
 that are there after it. "Old backup" is the same of everything but what is never backed up (our root keys), within
 the finality window and after it; a plain backup of a peer holds what it held.
-Ours goes on to verify with other code and to sign certificates, which no peer does: "proof" in the JSON.
+Ours also registers a request a person beforehand, and goes on to verify with other code and to sign certificates,
+which no peer does: the lines below the table tell what that takes.
 """
 
 from __future__ import annotations
@@ -34,13 +35,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.erase_peers import child
-from benchmarks.erase_peers.peer import NAMES, missing, peer_class
+from benchmarks.erase_peers.peer import NAMES, Rows, missing, peer_class
 from benchmarks.erase_peers.rows import victims_of, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from benchmarks.erase_peers.peer import Rows
 
 ERASED = (1, 100, 1_000)
 _VERSIONS = ("duckdb", "duckdb-extension-ducklake", "deltalake", "pyiceberg", "polars", "pyarrow")
@@ -67,7 +66,7 @@ def measure_peer(
     Args:
         name: the peer.
         rows: what it loads.
-        work: a folder to work in; it is removed.
+        work: a folder to work in; what was loaded stays in it.
         people: how many people the rows are of.
         erased: how many of them to erase.
         runs: how often.
@@ -75,11 +74,8 @@ def measure_peer(
     Raises:
         SystemExit: the peer still shows erased rows, or lost rows of somebody else.
     """
-    folder, loaded = work / "live", work / "loaded"
-    folder.mkdir(parents=True)
-    loading = child.in_child(child.load, name, folder, rows)
-    folder.rename(loaded)
-    results = []
+    folder, loaded, results = work / "live", work / "loaded", []
+    loading = _load(name, rows, work)
     for count in erased:
         ids, done = victims_of(people, count), []
         for run in range(runs):
@@ -95,8 +91,22 @@ def measure_peer(
                 f"  {name}, {count:,} people: {one['erase']['seconds']:.2f} + {one['finish']['seconds']:.2f} s"
             )
         results.append({"peer": name, "people": count, "load": loading, "runs": done})
-    shutil.rmtree(work)
+    shutil.rmtree(folder)
     return results
+
+
+def _load(name: str, rows: Rows, work: Path) -> dict[str, float]:
+    """Load the rows where a run before this one did not, and return what that took."""
+    folder, loaded, noted = work / "live", work / "loaded", work / "load.json"
+    if not noted.exists():
+        for stale in (folder, loaded):
+            shutil.rmtree(stale, ignore_errors=True)
+        folder.mkdir(parents=True)
+        taken = child.in_child(child.load, name, folder, rows)
+        folder.rename(loaded)
+        noted.write_text(json.dumps(taken))
+        say(f"  {name}, loaded: {taken['seconds']:.1f} s")
+    return dict(json.loads(noted.read_text()))
 
 
 def check(name: str, run: dict[str, Any], others: int) -> None:
@@ -149,7 +159,11 @@ def summary(result: dict[str, Any]) -> dict[str, float]:
         "old_copy": max(run["old_copy"] for run in runs),
         "backup_within": max(run["backup"]["within"] for run in runs),
         "backup_after": max(run["backup"]["after"] for run in runs),
-        "proof": statistics.median(run["prove"]["seconds"] if "prove" in run else 0 for run in runs),
+        **{
+            step: statistics.median(run[step]["seconds"] for run in runs)
+            for step in ("ask", "prove")
+            if step in runs[0]
+        },
     }
 
 
@@ -172,7 +186,18 @@ def table_of(results: Sequence[dict[str, Any]]) -> str:
             f"{of['backup_within']:.0%}, {of['backup_after']:.0%}",
         )
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_beside(results)])
+
+
+def _beside(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what a peer does beside erasing, a line each."""
+    lines = []
+    for result in results:
+        of = summary(result)
+        if "ask" in of:
+            what = f"{result['peer']}, {result['people']:,} people: {of['ask']:.3g} s to register the requests before"
+            lines += ["", f"{what}, {of['prove']:.3g} s to verify and certify after."]
+    return lines
 
 
 def versions() -> dict[str, str]:
@@ -198,21 +223,42 @@ def main() -> None:
     parser.add_argument("--peer", choices=NAMES, action="append", help="all that are installed, when absent")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=None, help="where to work")
+    parser.add_argument(
+        "--keep", type=Path, default=None, help="work here; loaded peers stay for the next run"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     names, results = peers_to_run(options.peer or NAMES), []
     erased = options.erase or [count for count in ERASED if count < options.people]
     with tempfile.TemporaryDirectory(prefix="shelflife-bench-", dir=options.folder) as text:
-        work = Path(text)
-        (work / "rows").mkdir()
-        rows = write_rows(work / "rows", options.people, options.rows, options.days)
+        work = options.keep or Path(text)
+        rows = _rows(work / "rows", options)
         for name in names:
             results += measure_peer(
                 name, rows, work / name, people=options.people, erased=erased, runs=options.runs
             )
+            if not options.keep:
+                shutil.rmtree(work / name)
             # After every peer: a run at full size takes long, and what was measured is kept.
             _write(options, results)
     print(table_of(results))
+
+
+def _rows(folder: Path, options: argparse.Namespace) -> Rows:
+    """Write the rows, or take those that an earlier run kept.
+
+    Raises:
+        SystemExit: those are other rows.
+    """
+    asked = f"{options.people} {options.rows} {options.days}"
+    noted = folder / "size"
+    if not noted.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_rows(folder, options.people, options.rows, options.days)
+        noted.write_text(asked)
+    if noted.read_text() != asked:
+        raise SystemExit("The kept rows are of another size; keep these in another folder.")
+    return Rows(folder)
 
 
 def _write(options: argparse.Namespace, results: list[dict[str, Any]]) -> None:

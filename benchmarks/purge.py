@@ -74,7 +74,7 @@ def table_of(results: Sequence[dict[str, Any]]) -> str:
     for result in results:
         of = summary(result["runs"])
         cells = (
-            f"{result['peer']} ({getattr(peer_class(result['peer']), 'purging', 'expire; clean up')})",
+            f"{result['peer']} ({peer_class(result['peer']).purging})",
             f"{result['rows']:,}",
             f"{of['unreadable']:.3g}",
             f"{of['gone']:.3g}",

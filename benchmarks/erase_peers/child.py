@@ -63,7 +63,10 @@ def erase(name: str, folder: Path, ids: list[str]) -> dict[str, Any]:
     peer = peer_class(name)(folder)
     # What the loading of the rows left to be written is not this step's.
     os.sync()
-    steps: dict[str, Any] = {"erase": measured(lambda: peer.erase(ids))}
+    steps: dict[str, Any] = {}
+    if hasattr(peer, "ask"):
+        steps["ask"] = measured(lambda: peer.ask(ids))
+    steps["erase"] = measured(lambda: peer.erase(ids))
     steps["readable"] = peer.count(ids)[0]
     steps["finish"] = measured(peer.finish)
     if hasattr(peer, "prove"):

@@ -27,6 +27,7 @@ class PyarrowFiles:
     """Day files that pyarrow filters and writes anew."""
 
     procedure = "filter each day file, replace it"
+    purging = "unlink the day's file"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

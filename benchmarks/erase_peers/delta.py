@@ -18,6 +18,7 @@ class Delta:
     """Delete by predicate, then vacuum without retention."""
 
     procedure = "delete(predicate); vacuum(0 h)"
+    purging = "delete(partition); vacuum(0 h)"
     settings: ClassVar[dict[str, str | None] | None] = None
 
     def __init__(self, folder: Path) -> None:

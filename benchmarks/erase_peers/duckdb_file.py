@@ -20,6 +20,7 @@ class DuckDbCheckpoint:
     """DELETE, then CHECKPOINT."""
 
     procedure = "DELETE; CHECKPOINT"
+    purging = "DELETE; CHECKPOINT"
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "samples.duckdb"
@@ -67,6 +68,7 @@ class DuckDbCopy(DuckDbCheckpoint):
     """DELETE, then the whole database into a new file that takes the old one's place."""
 
     procedure = "DELETE; COPY FROM DATABASE to a new file, replace"
+    purging = "DELETE; COPY FROM DATABASE to a new file, replace"
 
     def finish(self) -> None:
         """Close, copy, swap."""

@@ -25,6 +25,7 @@ class DuckLake:
     """Delete, rewrite, expire, clean up: each as documented, with the threshold that rewrites every touched file."""
 
     procedure = "DELETE; rewrite_data_files(0); expire_snapshots; cleanup_old_files; delete_orphaned_files"
+    purging = "DELETE; expire_snapshots; cleanup"
 
     # What holds the keys, and is as it is when an older copy of the data files is tried.
     keys = ("catalog.ducklake",)

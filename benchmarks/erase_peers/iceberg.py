@@ -24,6 +24,7 @@ class Iceberg:
     """Delete by predicate, then expire every snapshot but the newest."""
 
     procedure = "delete(filter); expire_snapshots"
+    purging = "delete(partition); expire_snapshots"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

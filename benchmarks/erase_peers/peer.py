@@ -70,9 +70,11 @@ class Peer(Protocol):
 
     Attributes:
         procedure: the documented procedure that `erase` and `finish` carry out, in a few words.
+        purging: the same of `expire` and `finish`.
     """
 
     procedure: str
+    purging: str
 
     def __init__(self, folder: Path) -> None:
         """Take the folder that everything of this peer lies in."""

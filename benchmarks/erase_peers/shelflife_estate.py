@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
-import sqlite3
 import time
 from contextlib import suppress
 from itertools import pairwise
@@ -14,39 +13,29 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import sqlalchemy as sa
 
-from benchmarks.erase_peers.residue import Wanted
+from benchmarks.erase_peers import shelflife_search
 from benchmarks.erase_peers.rows import FIRST_DAY
 from shelflife.config import load_settings
-from shelflife.control.database import ControlDatabase
-from shelflife.control.tables import data_file
-from shelflife.errors import KeyDestroyed, KeyTreeUnopenable
+from shelflife.errors import KeyTreeUnopenable
 from shelflife.estate import Estate
-from shelflife.keys.keyrings import Keyrings
 from shelflife.keys.pseudonyms import pseudonym
-from shelflife.keys.slots import FileRootSlot
-from shelflife.keys.tree import KeyTree
-from shelflife.lake.catalog import files_by_id, files_of_partition, partitions, partitions_by_id, path_of
+from shelflife.lake.catalog import files_of_partition, partitions
 from shelflife.lake.checks import check_batches
 from shelflife.lake.derive import derive
 from shelflife.lake.inbox import list_inbox
-from shelflife.lake.inputs import derived_files
 from shelflife.lake.landing import land
-from shelflife.lake.models import load_models, output_schema
 from shelflife.lake.unseal import read_partition
 from shelflife.retention.apply import apply_plan, plan_purge
 from shelflife.retention.plan_file import write_plan
-from shelflife.rights.erasure import Options, run_erasures
+from shelflife.rights.erasure import Options, due, run_erasures
 from shelflife.rights.finality import finalize
 from shelflife.rights.request_states import Kind
 from shelflife.rights.requests import record_identity_check, submit
-from shelflife.seal.file_keys import CLASSES
-from shelflife.seal.parquet import open_encrypted
 from shelflife.subjects.directory import Alias, find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from benchmarks.erase_peers.peer import Found, Rows
 
@@ -56,7 +45,8 @@ NOW = dt.datetime.combine(FIRST_DAY, dt.time(), dt.UTC) + dt.timedelta(days=45)
 ZONES = ("identity", "raw", "derived")
 # The steps of an erasure before which the rows are unreadable, and gone.
 _UNREADABLE, _GONE = "erase every copy", "look for what is left, with other code"
-_FRAGMENT = 48
+# What the policy says for heart rates.
+_YEARS_KEPT = 2
 
 
 class _StopError(Exception):
@@ -102,41 +92,44 @@ class ShelflifeRaw:
         self._note_pseudonyms(estate, rows)
         estate.close()
 
-    def erase(self, ids: Sequence[str]) -> None:
-        """Register a request a person, verified, and run all of them until no reader has a key."""
+    def ask(self, ids: Sequence[str]) -> None:
+        """Register a request a person and record that its identity check passed; a peer has nothing like it."""
         estate = self._open()
-        began = time.perf_counter()
         for one in ids:
             made = submit(estate, kind=Kind.ERASURE, alias=Alias("account", one), now=NOW)
             record_identity_check(estate, made.request_id, method="signed_in_session", passed=True, now=NOW)
-            self._asked.append(made.request_id)
-        self.details["register the requests"] = time.perf_counter() - began
+
+    def erase(self, ids: Sequence[str]) -> None:
+        """Run every registered request until no reader has a key."""
+        del ids
+        self._asked = due(self._open())
         self._run_until(_UNREADABLE)
 
     def finish(self) -> None:
-        """Go on until every block is overwritten and every replaced file unlinked."""
-        self._run_until(_GONE)
+        """Go on until every block is overwritten and every replaced file unlinked; a purge has done so already."""
+        if self._asked:
+            self._run_until(_GONE)
+        else:
+            self._close()
 
     def prove(self) -> None:
         """Go on: verify with other code, sign the certificates, shred who asked."""
         self._run_until(None)
-        self._open().close()
-        self._estate = None
+        self._close()
 
     def expire(self, day: str) -> None:
         """Plan a purge at the time at which this day's two years are over and the next day's are not; apply it."""
-        later = dt.datetime.combine(dt.date.fromisoformat(day), dt.time(13), dt.UTC).replace(
-            year=FIRST_DAY.year + 2
-        )
+        over = dt.datetime.combine(dt.date.fromisoformat(day), dt.time(13), dt.UTC) + dt.timedelta(days=1)
+        later = over.replace(year=over.year + _YEARS_KEPT)
         estate = self._open()
-        plan = plan_purge(estate, clock=lambda: later + dt.timedelta(days=1))
-        apply_plan(estate, write_plan(self.settings, plan), clock=lambda: later + dt.timedelta(days=1))
+        plan = plan_purge(estate, clock=lambda: later)
+        apply_plan(estate, write_plan(self.settings, plan), clock=lambda: later)
 
     def count(self, ids: Sequence[str]) -> tuple[int, int]:
         """Unseal everything that the estate can unseal."""
         estate = Estate.open(self.settings, NOW)
         with estate.database.read() as conn:
-            pids = pa.array(_known(estate, conn, ids), pa.binary())
+            pids = pa.array(shelflife_search.known(estate, conn, ids), pa.binary())
             theirs = everyone = 0
             for home in partitions(conn, zone="raw"):
                 files = files_of_partition(conn, home.partition_id)
@@ -159,17 +152,17 @@ class ShelflifeRaw:
             return
         noted = json.loads((self.folder.parent / "pseudonyms.json").read_text())
         with estate.database.read() as conn:
-            known = {one for one in ids if _known(estate, conn, [one])}
+            known = {one for one in ids if shelflife_search.known(estate, conn, [one])}
             found.add("directory", known, rows=False)
             raw = {bytes.fromhex(noted[one][2]): one for one in ids}
-            for pids in _raw_readable(estate, conn, set(raw)):
+            for pids in shelflife_search.raw_readable(estate, conn, set(raw)):
                 found.add("raw zone", {raw[pid] for pid in pids}, rows=True)
             derived = {bytes.fromhex(noted[one][3]): one for one in ids}
-            for pids in _derived_readable(estate, conn):
+            for pids in shelflife_search.derived_readable(estate, conn):
                 found.add("derived zone", {derived[pid] for pid in pids & set(derived)}, rows=True)
         estate.close()
         loaded = self.folder.parent / "loaded" / "estate" / "control" / "control.db"
-        if loaded.exists() and _old_pages_left(loaded, self.settings.home / "control"):
+        if loaded.exists() and shelflife_search.old_pages_left(loaded, self.settings.home / "control"):
             found.add("old key page", set(ids), rows=True)
 
     def from_backup(self, ids: Sequence[str], loaded: Path) -> dict[str, float]:
@@ -180,31 +173,23 @@ class ShelflifeRaw:
         """
         noted = json.loads((self.folder.parent / "pseudonyms.json").read_text())
         pids = [bytes.fromhex(noted[one][2]) for one in ids]
-        within = self._opened_by_backup(pids, loaded)
+        backup, roots = loaded / "estate" / "control" / "control.db", self.settings.root_slot_folder
+        within = shelflife_search.opened_by_backup(pids, backup, roots, self.folder.parent)
         estate = self._open()
         finalize(estate, clock=lambda: NOW + dt.timedelta(days=self.settings.finality_window_days + 1))
-        estate.close()
-        self._estate = None
-        return {"within": within / len(pids), "after": self._opened_by_backup(pids, loaded) / len(pids)}
-
-    def _opened_by_backup(self, pids: list[bytes], loaded: Path) -> int:
-        copy = self.folder.parent / "backup.db"
-        shutil.copyfile(loaded / "estate" / "control" / "control.db", copy)
-        database = ControlDatabase.open(f"sqlite:///{copy}")
-        tree = KeyTree("raw", FileRootSlot(self.settings.root_slot_folder / "raw.root"))
-        try:
-            with database.read() as conn:
-                keys = Keyrings("raw", tree).keys(conn, pids, "heart")
-                return sum(key is not None for key in keys.values())
-        except KeyTreeUnopenable:
-            return 0
-        finally:
-            database.close()
+        self._close()
+        after = shelflife_search.opened_by_backup(pids, backup, roots, self.folder.parent)
+        return {"within": within / len(pids), "after": after / len(pids)}
 
     def _open(self) -> Estate:
         if self._estate is None:
             self._estate = Estate.open(self.settings, NOW)
         return self._estate
+
+    def _close(self) -> None:
+        if self._estate is not None:
+            self._estate.close()
+            self._estate = None
 
     def _run_until(self, step: str | None) -> None:
         """Run the erasures, timing each step, and stop before one of them."""
@@ -247,66 +232,3 @@ class ShelflifeDerived(ShelflifeRaw):
 
 def _clock() -> dt.datetime:
     return NOW
-
-
-def _known(estate: Estate, conn: sa.Connection, ids: Sequence[str]) -> list[bytes]:
-    """Return the raw zone's pseudonyms of those whom the directory still knows."""
-    try:
-        return [
-            person.raw_pid for person in find(estate, conn, [Alias("account", one) for one in ids]).values()
-        ]
-    except KeyDestroyed:
-        return [pid for one in ids for pid in _known(estate, conn, [one])] if len(ids) > 1 else []
-
-
-def _raw_readable(estate: Estate, conn: sa.Connection, pids: set[bytes]) -> Iterator[set[bytes]]:
-    """Yield, for each raw file that is there, who of some people can be read in it."""
-    ids = list(conn.execute(sa.select(data_file.c.file_id).where(data_file.c.zone == "raw")).scalars())
-    files = [file for file in files_by_id(conn, ids) if path_of(estate, file).exists()]
-    homes = partitions_by_id(conn, [file.partition_id for file in files])
-    for file in files:
-        try:
-            rows = read_partition(
-                estate, conn, homes[file.partition_id], [file], people=pids, columns=["value_num"]
-            )
-        except KeyDestroyed:
-            continue
-        yield set(rows.column("pid").unique().to_pylist())
-
-
-def _derived_readable(estate: Estate, conn: sa.Connection) -> Iterator[set[bytes]]:
-    """Yield, for each derived file that is there and opens, who is in it, filters of readers left aside."""
-    models = load_models(estate.settings.models)
-    for model in models.values():
-        if "pid" not in model.columns:
-            continue
-        query = sa.select(data_file.c.file_id).where(data_file.c.table_name == model.name)
-        files = files_by_id(conn, list(conn.execute(query).scalars()))
-        there = [file for file in files if path_of(estate, file).exists()]
-        for one in derived_files(estate, conn, model, there):
-            rows = open_encrypted([one], allowed=CLASSES, schema=output_schema(model, models))
-            yield set(rows.to_table(columns=["pid"]).column("pid").unique().to_pylist())
-
-
-def _old_pages_left(before: Path, control: Path) -> bool:
-    """Tell whether a page of the key tree, as it was before, still stands anywhere in the control database's files."""
-    old, new = _pages(before), _pages(control / "control.db")
-    gone = [blob for name, blob in old.items() if new.get(name) != blob]
-    # Three places a page, since SQLite cuts a value where its own pages end.
-    fragments = {
-        blob[len(blob) * part // 4 :][:_FRAGMENT].decode("latin-1"): "page"
-        for blob in gone
-        for part in (1, 2, 3)
-    }
-    wanted = Wanted([])
-    wanted.add(fragments)
-    return any(wanted.in_bytes(path.read_bytes()) for path in control.iterdir() if path.is_file())
-
-
-def _pages(file: Path) -> dict[tuple[str, int, int], bytes]:
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
-    try:
-        rows = connection.execute("SELECT zone, level, number, blob FROM key_page").fetchall()
-    finally:
-        connection.close()
-    return {(zone, level, number): bytes(blob) for zone, level, number, blob in rows}
