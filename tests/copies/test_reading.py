@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from shelflife.control.tables import request, request_outcome
 from shelflife.copies.erasing import CopyRecipient, export_from_copies, recipients, retry_needed
 from shelflife.copies.publish import publish
-from shelflife.copies.reading import cache, mart
+from shelflife.copies.reading import CacheReader, cache, mart
 from shelflife.errors import ConfigurationError, SealBroken
 from shelflife.subjects.directory import Alias
 from tests.conftest import NOW
@@ -87,10 +87,14 @@ def test_an_altered_file_is_refused(estate):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with cache(estate, "cache", clock=clock) as reader, pytest.raises(SealBroken):
+
+    def read_everybody(reader: CacheReader) -> None:
         for person in PEOPLE:
             for dataset in ("heart_daily", "activity_daily"):
                 reader.get(token_of(estate, "cache", person), dataset)
+
+    with cache(estate, "cache", clock=clock) as reader, pytest.raises(SealBroken):
+        read_everybody(reader)
 
 
 def test_analysts_query_a_mart_and_nothing_else(estate, tmp_path):
