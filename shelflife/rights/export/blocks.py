@@ -65,12 +65,12 @@ class PersonBlocks:
         self._watch.check()
         found: defaultdict[str, list[Found]] = defaultdict(list)
         with self._estate.database.read() as conn:
-            homes = {home.partition_id: home for home in partitions(conn, zone=ZONE, tables=tables)}
+            homes = {home.partition_id: home for home in self._readable(conn, tables)}
             keys = dict(zip(homes, self._partition_keys(conn, list(homes.values())), strict=True))
             files = [file for table in tables for file in live_files(conn, ZONE, table)]
         own = {home: locators(key, [self._person.raw_pid])[0] for home, key in keys.items()}
         for file in files:
-            ordinals = self._ordinals(file, own[file.partition_id])
+            ordinals = self._ordinals(file, own[file.partition_id]) if file.partition_id in own else ()
             if ordinals:
                 found[file.table_name].append(Found(homes[file.partition_id], file, ordinals))
         return dict(found)
@@ -78,18 +78,24 @@ class PersonBlocks:
     def rows(self, found: Sequence[Found]) -> Iterator[pa.Table]:
         """Yield the person's rows, one partition at a time, ordered by start.
 
-        Rows whose key was destroyed are not there; nothing else can make a row go missing.
-
         Raises:
             SealBroken: a block was altered.
             CommitConflict: something of the person was erased, or a partition was purged, since the export began.
         """
         for _, group in groupby(found, key=lambda one: one.home.partition_id):
             self._watch.check()
-            of_home = list(group)
-            parts = self._open(of_home)
-            if parts:
-                yield pa.concat_tables(parts).sort_by([("start_utc", "ascending"), ("signal", "ascending")])
+            parts = self._open(list(group))
+            yield pa.concat_tables(parts).sort_by([("start_utc", "ascending"), ("signal", "ascending")])
+
+    def _readable(self, conn: sa.Connection, tables: Sequence[str]) -> list[Partition]:
+        """Return the partitions of the streams that the person still has a key for: a forgotten one leaves no trace."""
+        homes = partitions(conn, zone=ZONE, tables=tables)
+        own = {stream: self._own_key(conn, stream) for stream in {home.stream or "" for home in homes}}
+        return [home for home in homes if own[home.stream or ""] is not None]
+
+    def _own_key(self, conn: sa.Connection, stream: str) -> bytes | None:
+        pid = self._person.raw_pid
+        return self._estate.keyrings[ZONE].keys(conn, [pid], stream).get(pid)
 
     def _ordinals(self, file: DataFile, locator: bytes) -> tuple[int, ...]:
         column = read_sealed(path_of(self._estate, file), columns=["locator"]).column("locator")
@@ -99,11 +105,10 @@ class PersonBlocks:
         home = found[0].home
         with self._estate.database.read() as conn:
             [partition_key] = self._partition_keys(conn, [home])
-            pid = self._person.raw_pid
-            own = self._estate.keyrings[ZONE].keys(conn, [pid], home.stream or "").get(pid)
+            own = self._own_key(conn, home.stream or "")
             self._check_files(conn, [one.file.file_id for one in found])
         if own is None:
-            return []
+            raise changed()
         return [
             open_blocks(
                 read_sealed(path_of(self._estate, one.file)).take(pa.array(one.ordinals)),

@@ -1,0 +1,101 @@
+"""The documents beside the data: whose it is, who looked, how long it stays, what was left out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.rights.export.conftest import CONTROLLER, RECIPIENT, REQUEST
+
+
+@pytest.fixture(scope="module")
+def document(exported):
+    return lambda name: json.loads((exported.folder / name).read_text("utf-8"))
+
+
+def test_the_profile_has_every_fact_and_alias(exported, document):
+    profile, person = document("profile.json"), exported.person
+    facts = profile["facts"]
+    assert (facts["given_name"], facts["family_name"]) == (person.given_name, person.family_name)
+    assert (facts["birth_date"], facts["email"]) == (person.birth_date.isoformat(), person.email)
+    assert {"kind": "account", "value": person.alias} in profile["aliases"]
+    assert profile["known_since"] == "2026-11-23"
+
+
+def test_the_access_log_has_dates_purposes_and_roles_and_no_name(exported, document):
+    log = document("access_log.json")
+    [look] = log["queries"]
+    assert look == {
+        "at": "2026-11-23T12:00:00+00:00",
+        "purpose": "care",
+        "role": "clinician",
+        "tables": ["glucose_daily"],
+        "outcome": "answered",
+    }
+    # The query over cohorts read nothing of one person; attributes were handed over for them.
+    assert log["attribute_handovers"]
+    assert log["attribute_handovers"][0]["attributes"] == ["age_band", "sex"]
+    for path in exported.folder.rglob("*"):
+        assert not path.is_file() or b"dr-quokka" not in path.read_bytes()
+
+
+def test_recipients_are_named_with_contact(document):
+    [told] = document("recipients.json")["recipients"]
+    assert (told["name"], told["contact"], told["kind"]) == (RECIPIENT.name, RECIPIENT.contact, "processor")
+
+
+def test_retention_says_the_rule_and_both_ends(document):
+    lines = {line["table"]: line for line in document("retention.json")}
+    assert set(lines) == {
+        "heart", "sleep", "glucose", "activity", "body", "respiration", "quarantined",
+        "heart_daily", "sleep_nightly", "glucose_daily", "activity_daily",
+    }  # fmt: skip
+    glucose = lines["glucose"]
+    assert (glucose["keep"], glucose["retention_class"]) == ("P1Y", "glucose/default")
+    # The oldest day is 16 November 2026; it is over at the start of the 17th.
+    assert (glucose["first_expiry"], glucose["last_expiry"]) == ("2027-11-17", "2027-11-23")
+    assert "kept for 1 year after they were measured" in glucose["words"]
+    assert "within 2 weeks" in glucose["files_gone"]
+    assert "30 days after they arrived" in lines["quarantined"]["words"]
+
+
+def test_consents_and_decisions_say_what_is_not_known(document):
+    assert document("consents.json")["consents"] == []
+    assert "No consent ledger exists" in document("consents.json")["note"]
+    decisions = document("automated_decisions.json")
+    assert decisions["decisions"] == []
+    formulas = {one["table"]: one["formulas"] for one in decisions["computed"]}
+    assert "3.31 + 0.02392" in formulas["glucose_daily"]["gmi_percent"]
+
+
+def test_sources_add_up_to_the_rows(exported, document):
+    manifest = json.loads((exported.folder / "manifest.json").read_bytes())
+    rows = {member["name"]: member.get("rows") for member in manifest["members"]}
+    sources = document("sources.json")["sources"]
+    for stream in ("heart", "glucose", "sleep"):
+        assert sum(one["count"] for one in sources if one["stream"] == stream) == rows[f"data/{stream}.csv"]
+    assert any("Watch" in one.get("model", "") for one in sources)
+
+
+def test_rights_name_clock_and_complaint(document):
+    rights = document("rights.json")
+    assert rights["controller"] == {"name": CONTROLLER.name, "contact": CONTROLLER.contact}
+    [gdpr] = rights["regimes"]
+    assert "within 1 month" in gdpr["answer"]
+    assert "data protection authority" in gdpr["complaint"]
+    assert any("erased" in right for right in gdpr["rights"])
+
+
+def test_what_is_withheld_under_gdpr(document):
+    withheld = document("withheld.json")
+    assert {item["category"] for item in withheld["withheld"]} == {"rights_of_others", "legal_hold"}
+    assert withheld["looked_for"] == []
+
+
+def test_the_readme_names_the_key_and_the_request(exported):
+    text = (exported.folder / "README.txt").read_text("utf-8")
+    assert str(exported.estate.ledger.verifier_key) in text
+    assert exported.opened.signer == str(exported.estate.ledger.verifier_key)
+    assert REQUEST in text
+    assert max(map(len, text.splitlines())) <= 120
