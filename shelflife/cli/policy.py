@@ -11,6 +11,7 @@ import typer
 
 from shelflife.cli.console import Json, clock, messages, opened, print_json, print_table
 from shelflife.config import Settings, load_settings
+from shelflife.copies.registry import load_declarations
 from shelflife.errors import ConfigurationError
 from shelflife.lake.models import load_models
 from shelflife.policy.changes import Adoption, adoption
@@ -27,7 +28,16 @@ from shelflife.signals.vocabulary import STREAMS
 _policy = typer.Typer(help="Retention policies, regimes and their calendars.", no_args_is_help=True)
 
 # What an estate holds besides streams and computed tables, and so must have a rule.
-_ALSO_KEPT = ("quarantine_unclassified", "copies", "backups", "requests", "exports", "dagster_runs")
+_ALSO_KEPT = (
+    "quarantine_unclassified",
+    "copies",
+    "backups",
+    "requests",
+    "exports",
+    "query_audit",
+    "attribute_disclosures",
+    "dagster_runs",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +49,7 @@ def register(app: typer.Typer) -> None:
 def check(as_json: Json = False) -> None:
     """Read every policy, regime and calendar and say what is wrong, with file and line. Exit code 3 if anything is.
 
-    Warns of tables that outlive what they are made from, of backups and records at odds with a law, and of rules that
+    A copy that is declared to live longer than its rule is wrong too. Warns of tables that outlive what they are made from, of backups and records at odds with a law, and of rules that
     nobody has compared with their source for a year.
     """
     settings = load_settings()
@@ -143,6 +153,7 @@ def _findings(settings: Settings) -> Findings:
         load_rulebook(settings.policies),
         names=[*STREAMS, *(f"quarantine_{stream}" for stream in STREAMS), *_ALSO_KEPT],
         tables=tables,
+        copies={one.name: one.ttl for one in load_declarations(settings).values()},
         on=clock().date(),
     )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 STALE_AFTER = Duration(months=12)
 BACKUPS = "backups"
+COPIES = "copies"
 REQUESTS = "requests"
 
 _OTHER = "-"
@@ -55,6 +56,7 @@ def check(
     *,
     names: Collection[str],
     tables: Mapping[str, TableFacts],
+    copies: Mapping[str, Duration],
     on: dt.date,
 ) -> Findings:
     """Judge policies and regimes together.
@@ -64,6 +66,7 @@ def check(
         rulebook: the regimes and calendars.
         names: streams, quarantine tables and whatever else must have a rule.
         tables: the computed tables.
+        copies: the time to live of each declared copy.
         on: the day of the check, for rules that nobody has compared for long.
     """
     problems = [
@@ -71,6 +74,7 @@ def check(
         *_wrong_class(policies, tables),
         *_unknown_jurisdictions(policies, rulebook),
         *_clashing(policies),
+        *_long_copies(policies, copies),
     ]
     warnings = [
         *_outliving(policies, tables),
@@ -111,6 +115,16 @@ def _clashing(policies: Sequence[RetentionPolicy]) -> Iterator[str]:
             f"The rules {one.retention_class} and {other.retention_class} of two policies hold for the same data "
             "and neither is more specific."
         )
+
+
+def _long_copies(policies: Sequence[RetentionPolicy], copies: Mapping[str, Duration]) -> Iterator[str]:
+    """Yield the copies whose own time to live is longer than the rule for them: a copy can be named, or is of `copies`."""
+    rules = [rule for _, rule in _rules(policies)]
+    for name, lives in sorted(copies.items()):
+        own = [rule for rule in rules if name in rule.applies_to]
+        for rule in own or [rule for rule in rules if COPIES in rule.applies_to]:
+            if lives.can_outlast(rule.keep):
+                yield f"The copy {name} may live {lives}, longer than {rule.retention_class} keeps it ({rule.keep})."
 
 
 def _outliving(policies: Sequence[RetentionPolicy], tables: Mapping[str, TableFacts]) -> Iterator[str]:

@@ -220,17 +220,11 @@ class _Clock:
         return self.rulebook.calendar_of(self.regime).add_working_days(start, period.business_days)
 
     def _start(self, event: Event) -> dt.date | None:
-        """Return the day of the event that starts a clock.
-
-        Where identity was asked for and is not proved yet, `authenticated_or_received` has not happened.
-        """
+        """Return the day of the event that starts a clock; its own day is not counted."""
         events = self.request.events
         if event != "authenticated_or_received":
             return events.get(event)
-        if (proved := events.get("authenticated")) is not None:
-            return max(proved, events.get("received", proved))
-        awaited = any(pause.reason == "id_check" and pause.answered is None for pause in self.request.pauses)
-        return None if awaited else events.get("received")
+        return max((events[one] for one in ("authenticated", "received") if one in events), default=None)
 
 
 def _strictest(candidates: list[Obligation], request: Request) -> Obligation:

@@ -129,12 +129,8 @@ class Duration:
 def _longest_lead(one: Duration, other: Duration) -> int:
     """Return by how many days the first ends later than the second, from the start where that is most.
 
-    A month's days between the 1st and the 28th are never clamped, so they all lead alike.
+    Only the first days of months need looking at: from a day that one of them clamps, the lead is never longer than
+    from the first day of the month after.
     """
-    starts = (
-        dt.date(year, month, day)
-        for year in _CYCLE
-        for month in range(1, 13)
-        for day in (1, *range(28, calendar.monthrange(year, month)[1] + 1))
-    )
+    starts = (dt.date(year, month, 1) for year in _CYCLE for month in range(1, 13))
     return max((one.after(start) - other.after(start)).days for start in starts)

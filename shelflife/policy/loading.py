@@ -19,6 +19,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 REGIMES = "regimes.yaml"
 CALENDARS = "calendars.yaml"
+NO_POLICIES = frozenset({REGIMES, CALENDARS, "copies.yaml"})
+"""Files beside the policies that are none: what laws ask for, and which copies there may be."""
 
 
 def load_policy(path: Path) -> RetentionPolicy:
@@ -31,12 +33,12 @@ def load_policy(path: Path) -> RetentionPolicy:
 
 
 def load_policies(folder: Path) -> list[RetentionPolicy]:
-    """Read every policy of a folder, by file name; its regimes and calendars are no policies.
+    """Read every policy of a folder, by file name; its regimes, calendars and copies are no policies.
 
     Raises:
         ConfigurationError: there is none, one is wrong, or two have one name.
     """
-    files = sorted(file for file in folder.glob("*.yaml") if file.name not in {REGIMES, CALENDARS})
+    files = sorted(file for file in folder.glob("*.yaml") if file.name not in NO_POLICIES)
     policies = [load_policy(file) for file in files]
     if not policies:
         raise ConfigurationError("There are no retention policies.", remedy="Check the setting `policies`.")

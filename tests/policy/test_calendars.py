@@ -29,7 +29,7 @@ def day(text: str) -> dt.date:
 @pytest.mark.parametrize(
     ("year", "easter"),
     # Tables of the US Naval Observatory and of the Book of Common Prayer; 2038 and 2285 are the latest and earliest.
-    [(1818, "03-22"), (1943, "04-25"), (2000, "04-23"), (2024, "03-31"), (2027, "03-28"), (2038, "04-25"), (2285, "03-22")],
+    [(1666, "04-25"), (1734, "04-25"), (1818, "03-22"), (1886, "04-25"), (1943, "04-25"), (2000, "04-23"), (2024, "03-31"), (2027, "03-28"), (2038, "04-25"), (2190, "04-25"), (2285, "03-22")],
 )  # fmt: skip
 def test_easter(year: int, easter: str) -> None:
     assert easter_sunday(year) == day(f"{year}-{easter}")
@@ -58,6 +58,12 @@ def test_a_holiday_can_be_kept_in_the_year_before() -> None:
     assert not calendar.is_working_day(day("2027-12-31"))
     assert calendar.is_working_day(day("2028-01-03"))
     assert calendar.roll(day("2027-12-31")) == day("2028-01-03")
+
+
+def test_a_holiday_can_be_kept_in_the_year_after() -> None:
+    silvester = Holiday(name="Silvester", date="12-31", on_weekend="next_working_day")
+    calendar = Calendar("test", frozenset({5, 6}), (silvester,))
+    assert calendar.roll(day("2028-12-31")) == day("2029-01-02")
 
 
 def test_days_proclaimed_once_and_the_thirtieth_of_february() -> None:
@@ -92,7 +98,7 @@ def test_a_calendar_without_working_days_is_an_error() -> None:
         idle.roll(day("2026-11-23"))
 
 
-@pytest.mark.parametrize("calendar", [Calendar("none", frozenset()), CALENDARS["california"]])
+@pytest.mark.parametrize("calendar", [Calendar("friday", frozenset({4})), CALENDARS["california"]])
 def test_time_ends_without_an_error(calendar: Calendar) -> None:
     assert calendar.add_working_days(dt.date(9999, 12, 20), 30) == dt.date.max
     assert calendar.roll(dt.date.max) == dt.date.max

@@ -95,6 +95,16 @@ def test_rules_of_one_class_are_compared_by_their_scope() -> None:
     old = policy(rule("a/b", **eu), rule("a/b", **us))
     new = policy(rule("a/b", **eu), rule("a/b", physical_deadline="P90D", **us))
     assert kinds(old, new) == [("a/b", "deadline_lengthened", True)]
+    fewer = policy(rule("a/b", **us))
+    assert kinds(old, fewer) == [("a/b", "rule_removed", True), ("heart", "uncovered", True)]
+    assert kinds(fewer, old) == [("a/b", "rule_added", False)]
+
+
+def test_what_moves_to_a_later_deadline_or_another_start_is_named_too() -> None:
+    general = rule("heart/default", "P1Y", physical_deadline="P7D")
+    for more in ({"physical_deadline": "P8D"}, {"physical_deadline": "P7D", "counted_from": "closed"}):
+        eu = rule("heart/eu", "P30D", jurisdictions=["eu_gdpr"], **more)
+        assert ("heart", "moved", True) in kinds(policy(general), policy(general, eu))
 
 
 def test_a_lengthening_needs_a_newer_version_and_a_new_reason() -> None:
@@ -230,6 +240,14 @@ def _same(old: RetentionPolicy, new: RetentionPolicy) -> bool:
         return sorted((one.retention_class, str(one.keep), one.applies_to) for one in found.rules)
 
     return durations(old) == durations(new)
+
+
+def test_a_digest_stays_what_it_was_when_rules_get_new_fields_with_defaults() -> None:
+    # A release that changed it would make every adopted policy look like another one.
+    plain = policy(rule("a/b"))
+    assert digest(plain).hex() == "bdf56fff8e7e430681421f9d60c5fcf1192b785274e1edab97e12f0c26e23cd3"
+    written_out = rule("a/b", counted_from="observed", jurisdictions=["any"], purposes=["any"], title=None)
+    assert digest(policy(written_out)) == digest(plain)
 
 
 @given(policies())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shelflife.policy.checks import Findings, TableFacts, check
+from shelflife.policy.duration import Duration
 from shelflife.policy.loading import load_policies, load_rulebook
 from tests.policy.policies import policy, rule
 
@@ -22,7 +23,7 @@ ON = dt.date(2026, 12, 1)
 
 
 def findings(*policies: RetentionPolicy, on: dt.date = ON, **more: Any) -> Findings:
-    facts: dict[str, Any] = {"names": ["heart"], "tables": {}}
+    facts: dict[str, Any] = {"names": ["heart"], "tables": {}, "copies": {}}
     return check(policies, RULEBOOK, on=on, **{**facts, **more})
 
 
@@ -38,7 +39,9 @@ def test_the_default_policy_has_no_findings() -> None:
             "heart_daily", "glucose_daily", "attributes", retention_class="analytics/default", personal=False
         ),
     }
-    found = check(load_policies(FOLDER), RULEBOOK, names=["heart", "copies", "backups"], tables=tables, on=ON)
+    found = check(
+        load_policies(FOLDER), RULEBOOK, names=["heart", "copies", "backups"], tables=tables, copies={}, on=ON
+    )
     assert found == Findings((), ())
 
 
@@ -100,6 +103,20 @@ def test_one_jurisdiction_is_enough_to_outlive() -> None:
     assert outliving(*rules, fitting, daily=table("heart")) == []
 
 
+def test_a_copy_must_not_live_longer_than_its_rule() -> None:
+    def problems(**lives: str) -> list[str]:
+        copies = {name: Duration.parse(text) for name, text in lives.items()}
+        general = rule("c/c", "P90D", applies_to=["copies"], counted_from="created")
+        own = rule("c/mart", "P1Y", applies_to=["mart"], counted_from="created")
+        return list(findings(policy(general, own), names=[], copies=copies).problems)
+
+    assert problems(cache="P90D", mart="P1Y") == []
+    (problem,) = problems(cache="P3M", mart="P1Y")
+    assert problem == "The copy cache may live P3M, longer than c/c keeps it (P90D)."
+    (problem,) = problems(mart="P366D")
+    assert "c/mart" in problem
+
+
 def test_backups_must_not_outlive_the_hardest_cap() -> None:
     def warnings(keep: str, deadline: str) -> list[str]:
         kept = rule("b/b", keep, applies_to=["backups"], physical_deadline=deadline)
@@ -127,6 +144,8 @@ def test_records_of_requests_must_be_kept_as_long_as_a_law_asks() -> None:
 def test_rules_that_nobody_compared_for_a_year_are_named(on: str, stale: int) -> None:
     checked = {"regimes.eu_gdpr.request": dt.date(2026, 11, 23)}
     rulebook = dataclasses.replace(RULEBOOK, checked=checked)
-    found = check([policy(rule("a/b"))], rulebook, names=[], tables={}, on=dt.date.fromisoformat(on))
+    found = check(
+        [policy(rule("a/b"))], rulebook, names=[], tables={}, copies={}, on=dt.date.fromisoformat(on)
+    )
     assert len(found.warnings) == stale
     assert all("regimes.eu_gdpr.request" in one and "2026-11-23" in one for one in found.warnings)

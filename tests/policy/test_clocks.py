@@ -232,6 +232,12 @@ def test_what_a_law_leaves_open_the_house_dates() -> None:
     assert [one.latest for one in found if one.name.startswith("delete")] == [None, None]
 
 
+def test_only_an_erasure_has_something_deleted() -> None:
+    for regime in ("eu_gdpr", "us_wa_mhmda", "us_ca_ccpa"):
+        found = obligations(RULEBOOK, regime, request("export", received="2026-11-02"))
+        assert {one.name for one in found} <= {"acknowledge", "respond"}
+
+
 def test_a_right_that_a_regime_does_not_grant_has_no_clock_there() -> None:
     assert obligations(RULEBOOK, "us_hipaa", request(received="2026-11-02")) == []
     found = obligations_for(
@@ -240,6 +246,8 @@ def test_a_right_that_a_regime_does_not_grant_has_no_clock_there() -> None:
     assert {one.regime for one in found} == {HOUSE}
     assert due(found, "respond") == "2026-12-02"
     assert due(found, "delete_live") == "2026-11-16"
+    done = dataclasses.replace(request(received="2026-11-02"), met={(HOUSE, "respond"): day("2026-11-09")})
+    assert [one.name for one in obligations_for(RULEBOOK, ["us_hipaa"], done) if one.met_on] == ["respond"]
     with pytest.raises(ConfigurationError):
         obligations(RULEBOOK, "us_xx", request(received="2026-11-02"))
 
@@ -255,6 +263,10 @@ def test_an_unknown_jurisdiction_gets_the_strictest_of_all() -> None:
         assert due(found, "delete_live") == "2027-02-12"
         assert due(found, "notify_recipients") == "2027-02-05"
         assert due(found, "delete_backups") == "2027-04-29"
+        # Three months of the GDPR and 90 days of Washington end on one day; the UK and Nevada count from later.
+        assert [one.latest for one in found if one.name == "respond"] == [day("2027-04-29")]
+    closed = dataclasses.replace(asked, met={(UNKNOWN, "respond"): day("2027-02-03")})
+    assert [one.name for one in strictest(RULEBOOK, closed) if one.met_on] == ["respond"]
     mixed = obligations_for(RULEBOOK, ["us_xx", "us_nv_sb370"], asked)
     assert {one.regime for one in mixed} == {UNKNOWN, "us_nv_sb370"}
 
@@ -281,7 +293,8 @@ def test_alerts_name_only_the_request_the_duty_and_the_date() -> None:
         ("respond", "soon", 14),
     ]
     assert {one.request_id for one in raised} == {"0f" * 16}
-    assert {one.name for one in alerts(found, day("2026-12-12"), 0, request_id="x")} == {"delete_live"}
+    today = alerts(found, day("2026-12-12"), 0, request_id="x")
+    assert [(one.name, one.state, one.days_left) for one in today] == [("delete_live", "soon", 0)]
     assert alerts(found, day("2026-11-20"), 3, request_id="x") == []
     assert {field.name for field in dataclasses.fields(raised[0])} == {
         "request_id", "regime", "name", "due", "state", "days_left",

@@ -14,6 +14,19 @@ from shelflife.cli.main import main
 from shelflife.policy.schema import policy_schema
 from tests.lake.conftest import ROOT
 
+COPIES = """copies:
+  - name: cohorts
+    kind: parquet_extract
+    location: copies/cohorts
+    owner: analytics
+    deputy: privacy-office
+    purpose: research
+    ttl: P1Y
+    datasets: [cohort_weekly]
+    classes: [ordinary]
+    recipients: [{name: Research team, contact: research@example.com, basis: Consent to research.}]
+"""
+
 
 @dataclass(frozen=True)
 class Done:
@@ -65,6 +78,9 @@ def test_check_says_what_is_wrong_and_warns_on_stderr(shelflife, tmp_path: Path)
     wrong = shelflife("check", "--json")
     assert (wrong.returncode, wrong.stdout) == (3, "")
     assert "copies" in wrong.stderr
+    change(tmp_path, "default.yaml", ("applies_to: [copy]", "applies_to: [copies]"))
+    (tmp_path / "policies" / "copies.yaml").write_text(COPIES)
+    assert "The copy cohorts may live P1Y" in shelflife("check").stderr
     change(tmp_path, "regimes.yaml", ("rights:", "rightz:"))
     assert "regimes.yaml:24: regimes.0.request.rights" in shelflife("check").stderr
     (tmp_path / "policies" / "calendars.yaml").unlink()

@@ -105,12 +105,20 @@ def test_contradictions_are_refused(folder: Path, old: str, new: str, says: str)
     assert says in refused(folder, "regimes.yaml", old, new)
 
 
+def test_a_contradiction_within_a_regime_is_named_by_where_it_begins(folder: Path) -> None:
+    text = (folder / "regimes.yaml").read_text()
+    line = 1 + text[: text.index("id: ca_pipeda")].count("\n")
+    old = "rights: [export]\n      respond: {within: P30D, from: received}\n      extend: {by: P30D}\n      silence"
+    assert f"regimes.yaml:{line}:" in refused(folder, "regimes.yaml", old, old.replace("export", "erasure"))
+
+
 def test_a_calendar_stands_once(folder: Path) -> None:
     assert "one id" in refused(folder, "calendars.yaml", "id: france", "id: germany")
 
 
 @pytest.mark.parametrize("missing", ["regimes.yaml", "calendars.yaml"])
 def test_both_files_must_be_there_and_are_no_policies(folder: Path, missing: str) -> None:
+    (folder / "copies.yaml").write_text("copies: []\n")
     assert [one.policy for one in load_policies(folder)] == ["default"]
     (folder / missing).unlink()
     with pytest.raises(ConfigurationError, match=missing):

@@ -56,7 +56,7 @@ def test_the_first_line_points_the_editor_at_the_schema() -> None:
 
 
 def test_the_committed_schemas_are_the_generated_ones() -> None:
-    committed = {file.name: file.read_text() for file in (FOLDER / "schema").iterdir()}
+    committed = {name: (FOLDER / "schema" / name).read_text() for name in schemas()}
     assert committed == schemas()
 
 
@@ -185,7 +185,7 @@ def test_everything_that_an_estate_keeps_besides_has_its_own_rule_and_starting_p
     (found,) = load_policies(FOLDER)
     starts = {
         name: rule_for(found, name, "any", "any").counted_from
-        for name in ("copies", "backups", "requests", "exports", "dagster_runs", "heart")
+        for name in ("copies", "backups", "requests", "exports", "dagster_runs", "query_audit", "heart")
     }
     assert starts == {
         "copies": "created",
@@ -193,6 +193,7 @@ def test_everything_that_an_estate_keeps_besides_has_its_own_rule_and_starting_p
         "requests": "closed",
         "exports": "created",
         "dagster_runs": "ended",
+        "query_audit": "created",
         "heart": "observed",
     }
 
