@@ -9,10 +9,10 @@ and the search for residue are processes of their own. Each peer uses its own de
 
 "Unreadable" is when an ordinary read of the present state no longer returns the people's rows. Time travel of Delta,
 Iceberg and DuckLake still reads them then; that counts in their favour. "Gone" is when the tool's own documented
-procedure is over. "Written" counts every byte that the process wrote for both. "Rows left" and "ids left" are shares
-of the erased people of whom a row, or the id, can be read from anything under the tool's folder (`residue.py`).
-"Found before" is how many the same search finds before the erasure: below 100 % it is partly blind, and what it
-finds afterwards is a lower bound.
+procedure is over; "processor" is what both took of it in all threads, which a busy machine changes least. "Written"
+counts every byte that the process wrote for both. "Rows left" and "ids left" are shares of the erased people of whom
+a row, or the id, can be read from anything under the tool's folder (`residue.py`). "Found before" is how many the
+same search finds before the erasure: below 100 % it is partly blind, and what it finds afterwards is a lower bound.
 
 "Old copy" is how many people can be read in a copy of the data files that was made before the erasure, with the keys
 that are there after it. "Old backup" is the same of everything but what is never backed up (our root keys), within
@@ -48,6 +48,7 @@ _HEADER = (
     "people",
     "unreadable, s",
     "gone, s",
+    "processor, s",
     "written, MB",
     "peak, MiB",
     "rows left",
@@ -177,6 +178,7 @@ def table_of(results: Sequence[dict[str, Any]]) -> str:
             f"{result['people']:,}",
             f"{of['unreadable']:.3g}",
             f"{of['gone']:.3g}",
+            f"{of['cpu']:.3g}",
             f"{of['written'] / 1e6:,.1f}",
             f"{of['peak_mib']:,.0f}",
             f"{of['rows_left']:.1%}",
