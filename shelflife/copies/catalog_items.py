@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,7 +17,7 @@ from shelflife.keys.tree import KeyKind
 from shelflife.lake.catalog import CHUNK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from shelflife.control.database import Transaction
@@ -25,7 +26,26 @@ if TYPE_CHECKING:
 
 KEY_ZONE = "analytics"
 NO_INPUTS = bytes(32)
-InCommit: TypeAlias = "Callable[[Transaction, Sequence[Item], datetime], None]"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of what stands for a copy, as the commit that makes it sees it.
+
+    Attributes:
+        items: what was written.
+        gone: how many objects no longer stand for the copy.
+        rows_gone: rows that those objects held.
+        now: the time.
+    """
+
+    items: Sequence[Item]
+    gone: int
+    rows_gone: int
+    now: datetime
+
+
+InCommit: TypeAlias = Callable[["Transaction", Change], None]
 """What else must be true in a commit that changes a copy: checks, lineage, ledger."""
 
 
@@ -39,7 +59,7 @@ class CatalogItems:
         ttl: how long what is published stays.
         encrypted: whether new objects get a key.
         inputs_hash: digest over everything that the next publication is made from.
-        in_commit: called in every commit of `settle`, with what was written: checks, lineage and ledger.
+        in_commit: called in every commit of `settle`: checks, lineage and ledger.
     """
 
     estate: Estate
@@ -91,14 +111,15 @@ class CatalogItems:
         """
         reached("copies.items.before_settle")
         with self.estate.database.commit() as tx:
-            if self.in_commit is not None:
-                self.in_commit(tx, items, now)
             live = self._where(tx.conn, "live")
             terms = self._fresh_terms(now) if fresh or not live else _inherited(live)
             for item in items:
                 self._make_live(tx, item, terms, now)
             stays = {*keep, *(item.item for item in items)}
-            self._remove(tx, [row for row in self._all_but(tx.conn, stays) if row.state != "removed"], now)
+            self._remove(tx, self._all_but(tx.conn, stays), now)
+            if self.in_commit is not None:
+                gone = [row for row in live if row.item not in stays]
+                self.in_commit(tx, Change(items, len(gone), sum(row.rows for row in gone), now))
         reached("copies.items.settled")
 
     def give_up(self, now: datetime) -> None:

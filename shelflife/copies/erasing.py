@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from shelflife.config import Settings
+    from shelflife.control.database import Transaction
+    from shelflife.copies.catalog_items import Change
     from shelflife.copies.declarations import CopyDeclaration
     from shelflife.estate import Estate
     from shelflife.lake.models import Model
@@ -162,17 +164,27 @@ def _erase_one(
     datasets: Collection[str] | None,
     now: datetime,
 ) -> Erased:
-    adapter = open_adapter(estate, declaration)
+    """Erase people from one copy and record it: in the commit that replaces objects, or after a removal in place."""
+    name, recorded = declaration.name, []
+
+    def record(tx: Transaction, change: Change) -> None:
+        removed = change.rows_gone - sum(item.rows for item in change.items)
+        people = len(subject_ids)
+        recording.erasure(estate, tx, name, change.items, people=people, removed=removed, now=now)
+        recorded.append(removed)
+
+    adapter = open_adapter(estate, declaration, in_commit=record)
     if not adapter.capabilities().erases:
         return Erased("unsupported")
     with estate.database.read() as conn:
-        tokens = copy_tokens(estate, conn, declaration.name, subject_ids)
-    with copy_lock(estate, declaration.name):
+        tokens = copy_tokens(estate, conn, name, subject_ids)
+    with copy_lock(estate, name):
         erased = adapter.erase(tokens, now, datasets=datasets)
         reached("copies.erase.removed")
-        if erased.removed:
+        if erased.removed and not recorded:
             with estate.database.commit() as tx:
-                recording.erasure(estate, tx, declaration.name, erased, people=len(tokens), now=now)
+                people = len(subject_ids)
+                recording.erasure(estate, tx, name, (), people=people, removed=erased.removed, now=now)
     if erased.outcome == "deferred_until" and erased.until is None:
         return replace(erased, until=now + RETRY_AFTER)
     return erased

@@ -21,13 +21,13 @@ _PAUSE_SECONDS = 0.05
 
 
 @contextmanager
-def copy_lock(estate: Estate, name: str, *, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
+def copy_lock(estate: Estate, name: str, *, patience: float | None = None) -> Iterator[None]:
     """Hold the lock of a copy for the life of the block.
 
     Args:
         estate: the estate.
         name: the copy.
-        patience: seconds to wait for the process that holds it.
+        patience: seconds to wait for the process that holds it; `PATIENCE_SECONDS` when absent.
 
     Raises:
         CommitConflict: another process kept it.
@@ -35,7 +35,7 @@ def copy_lock(estate: Estate, name: str, *, patience: float = PATIENCE_SECONDS) 
     """
     handle = _opened(estate.settings.home / "locks" / "copies" / name)
     try:
-        _wait(handle, patience)
+        _wait(handle, PATIENCE_SECONDS if patience is None else patience)
         yield
     finally:
         os.close(handle)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from shelflife.control.crashpoints import reached
 from shelflife.copies import recording
-from shelflife.copies.catalog_items import unchanged
+from shelflife.copies.catalog_items import Change, InCommit, unchanged
 from shelflife.copies.locking import copy_lock
 from shelflife.copies.reading_models import Input, digest_of, inputs_of, read_datasets
 from shelflife.copies.registry import declaration_of, load_declarations, open_adapter
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from shelflife.control.database import Transaction
     from shelflife.copies.declarations import CopyDeclaration
-    from shelflife.copies.protocol import Item
     from shelflife.estate import Estate
     from shelflife.keys.leases import Lease
 
@@ -119,7 +118,8 @@ def _leave_former_place(estate: Estate, declaration: CopyDeclaration, now: datet
     """Empty the place that a copy was published in before it was declared for another one."""
     former = remembered(estate.settings).get(declaration.name)
     if former is not None and place_of(former) != place_of(declaration):
-        open_adapter(estate, former).publish([], now)
+        record = recording.removes(estate, declaration.name, "moved")
+        open_adapter(estate, former, in_commit=record).publish([], now)
         reached("copies.publish.left_former_place")
 
 
@@ -148,14 +148,13 @@ def _recorder(
     lease: Lease,
     started: datetime,
     clock: Clock,
-) -> Callable[[Transaction, Sequence[Item], datetime], None]:
+) -> InCommit:
     """Return what the publication's commit does besides: check the lease, write lineage and ledger."""
 
-    def record(tx: Transaction, items: Sequence[Item], now: datetime) -> None:
-        del now
+    def record(tx: Transaction, change: Change) -> None:
         lease.check(tx.conn, clock())
         recording.publication(
-            estate, tx, name, inputs, items, inputs_hash=inputs_hash, started=started, now=clock()
+            estate, tx, name, inputs, change.items, inputs_hash=inputs_hash, started=started, now=clock()
         )
 
     return record

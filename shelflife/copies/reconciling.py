@@ -104,12 +104,9 @@ def _published(estate: Estate) -> set[str]:
 
 
 def _expire_one(estate: Estate, declaration: CopyDeclaration, clock: Callable[[], datetime]) -> int:
+    record = recording.removes(estate, declaration.name, "expired")
     with copy_lock(estate, declaration.name):
-        gone = open_adapter(estate, declaration).expire(clock())
-        if gone:
-            with estate.database.commit() as tx:
-                recording.removal(estate, tx, declaration.name, len(gone), "expired", clock())
-    return len(gone)
+        return len(open_adapter(estate, declaration, in_commit=record).expire(clock()))
 
 
 def _withdraw(estate: Estate, name: str, report: ReconcileReport, clock: Callable[[], datetime]) -> None:
@@ -118,13 +115,10 @@ def _withdraw(estate: Estate, name: str, report: ReconcileReport, clock: Callabl
     if declaration is None:
         report.findings.append(CopyFinding(name, LOST, name))
         return
+    record = recording.removes(estate, name, "withdrawn")
     try:
         with copy_lock(estate, name):
-            adapter = open_adapter(estate, declaration)
-            held = len(adapter.inventory())
-            adapter.publish([], clock())
-            with estate.database.commit() as tx:
-                recording.removal(estate, tx, name, held, "withdrawn", clock())
+            open_adapter(estate, declaration, in_commit=record).publish([], clock())
             forget(estate.settings, name)
     except ShelflifeError:
         report.findings.append(CopyFinding(name, UNREACHABLE, name))

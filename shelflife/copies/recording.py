@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from shelflife.lake.catalog import partitions_by_id
 from shelflife.lineage import record as lineage
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shelflife.control.database import Transaction
-    from shelflife.copies.protocol import Erased, Item
+    from shelflife.copies.catalog_items import Change, InCommit
+    from shelflife.copies.protocol import Item
     from shelflife.copies.reading_models import Input
     from shelflife.estate import Estate
     from shelflife.ledger.entries import JSON
@@ -57,13 +58,13 @@ def erasure(
     estate: Estate,
     tx: Transaction,
     name: str,
-    erased: Erased,
+    items: Sequence[Item],
     *,
     people: int,
+    removed: int,
     now: datetime,
 ) -> None:
     """Record that people were removed from a copy: how many, how many rows, what was written in their place."""
-    items = list(erased.items or ())
     run = lineage.start_run(tx, f"erase.{name}", "erase", now)
     _add_outputs(tx, run, name, items)
     entry: dict[str, JSON] = {
@@ -71,21 +72,39 @@ def erasure(
         "run": run,
         "copy": name,
         "people": people,
-        "removed": erased.removed,
-        "outcome": erased.outcome,
+        "removed": removed,
         "items": len(items),
         "items_sha256": _digest(items),
     }
     [position] = estate.ledger.append(tx, [entry], now)
-    lineage.finish_run(tx, run, now, facts={"ledger_position": position, "removed": erased.removed})
+    lineage.finish_run(tx, run, now, facts={"ledger_position": position, "removed": removed})
 
 
-def removal(estate: Estate, tx: Transaction, name: str, gone: int, why: str, now: datetime) -> None:
-    """Record that objects of a copy were removed: `expired` or `withdrawn`."""
-    run = lineage.start_run(tx, f"remove.{name}", "purge", now)
-    entry: dict[str, JSON] = {"type": "remove_copy", "run": run, "copy": name, "items": gone, "why": why}
-    [position] = estate.ledger.append(tx, [entry], now)
-    lineage.finish_run(tx, run, now, facts={"ledger_position": position, "items": gone})
+def removal(
+    estate: Estate, tx: Transaction, name: str, why: Literal["expired", "withdrawn", "moved"], change: Change
+) -> None:
+    """Record that objects of a copy were removed, and why."""
+    run = lineage.start_run(tx, f"remove.{name}", "purge", change.now)
+    entry: dict[str, JSON] = {
+        "type": "remove_copy",
+        "run": run,
+        "copy": name,
+        "items": change.gone,
+        "rows": change.rows_gone,
+        "why": why,
+    }
+    [position] = estate.ledger.append(tx, [entry], change.now)
+    lineage.finish_run(tx, run, change.now, facts={"ledger_position": position, "items": change.gone})
+
+
+def removes(estate: Estate, name: str, why: Literal["expired", "withdrawn", "moved"]) -> InCommit:
+    """Return what a commit that removes objects of a copy does besides."""
+
+    def record(tx: Transaction, change: Change) -> None:
+        if change.gone:
+            removal(estate, tx, name, why, change)
+
+    return record
 
 
 def _units(tx: Transaction, one: Input) -> set[str]:

@@ -58,7 +58,7 @@ def database_of(datasets: Sequence[Dataset], *, item: str, key: bytes) -> bytes:
     schemas = {one.name: base64.b64encode(one.rows.schema.serialize()).decode() for one in datasets}
     values = [_sealed(item, key, _CONTENTS, json.dumps(schemas).encode())]
     for dataset in datasets:
-        for token, rows in _people(dataset):
+        for token, rows in people_of(dataset):
             name = dataset.name.encode()
             content = length_prefixed((name,)) + rows.serialize().to_pybytes()
             values.append(_sealed(item, key, (_ROWS, name, token), content))
@@ -139,7 +139,7 @@ class SealedCache:
         }
 
 
-def _people(dataset: Dataset) -> Iterator[tuple[bytes, pa.RecordBatch]]:
+def people_of(dataset: Dataset) -> Iterator[tuple[bytes, pa.RecordBatch]]:
     """Yield each person's rows, copied: a slice would carry bits of its neighbours along."""
     rows = dataset.rows.combine_chunks()
     if not dataset.about_people:

@@ -13,12 +13,13 @@ import pytest
 import sqlalchemy as sa
 
 from shelflife.control.tables import copy_item, ledger_leaf, lineage_output, lineage_run
+from shelflife.copies import locking
 from shelflife.copies import publish as publish_module
 from shelflife.copies.publish import publish
 from shelflife.copies.reconciling import reconcile
 from shelflife.copies.registry import load_declarations, open_adapter
 from shelflife.copies.tokens import copy_token
-from shelflife.errors import LeaseExpired
+from shelflife.errors import CommitConflict, LeaseExpired
 from shelflife.estate import Estate
 from shelflife.keys.leases import advance_epoch
 from shelflife.lake.awaiting import await_rewrite
@@ -94,7 +95,7 @@ def test_ledger_and_lineage_tell_of_it_without_naming_anybody(cached):
     [told] = entries(cached, "publish")
     assert (told["copy"], told["rows"], told["items"]) == ("cache", 48, 1)
     [gone] = entries(cached, "erase_copy")
-    assert (gone["people"], gone["removed"], gone["outcome"]) == (2, 12, "deleted")
+    assert (gone["people"], gone["removed"], gone["items"]) == (2, 12, 1)
     text = json.dumps([told, gone])
     for person in PEOPLE:
         assert person not in text
@@ -253,6 +254,32 @@ def test_forgetting_a_stream_leaves_what_is_computed_from_others(cached):
     assert set(held(cached, "cache", ERASED[0])) == {"heart_daily"}
     assert erase(cached, ERASED, streams=["sleep"])["cache"].outcome == "already_absent"
     assert set(held(cached, "cache", OTHERS[0])) == {"heart_daily", "activity_daily"}
+
+
+def test_one_process_at_a_time_changes_a_copy(cached, monkeypatch):
+    publish(cached, clock=clock)
+    monkeypatch.setattr(locking, "PATIENCE_SECONDS", 0.1)
+    with locking.copy_lock(cached, "cache"):
+        [failed] = publish(cached, clock=later(days=1)).copies
+        assert isinstance(failed.error, CommitConflict)
+        found = erase(cached, ERASED)["cache"]
+        assert (found.outcome, found.until) == ("deferred_until", NOW + dt.timedelta(hours=1))
+        assert reconcile(cached, clock).findings[0].rule == "unreachable"
+    assert erase(cached, ERASED)["cache"].outcome == "deleted"
+
+
+def test_what_is_removed_is_on_the_ledger_with_its_reason(cached, tmp_path):
+    from tests.copies.estates import declare
+
+    publish(cached, clock=clock)
+    reconcile(cached, later(days=1))
+    publish(cached, clock=later(days=1))
+    declare(tmp_path, COPIES[0] | {"location": "copies/elsewhere"})
+    publish(cached, clock=later(days=1))
+    declare(tmp_path)
+    reconcile(cached, later(days=1))
+    told = [(entry["why"], entry["items"], entry["rows"]) for entry in entries(cached, "remove_copy")]
+    assert told == [("expired", 1, 48), ("moved", 1, 48), ("withdrawn", 1, 48)]
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from shelflife.copies.datasets import dataset_of, in_one_form, same
 from shelflife.copies.protocol import TOKEN
-from shelflife.copies.sealed_cache import SealedCache, database_of
+from shelflife.copies.sealed_cache import SealedCache, database_of, people_of
 from shelflife.errors import SealBroken
 from tests.copies.estates import canary, datasets, expected, rows_of, token
 
@@ -117,6 +117,19 @@ def test_an_altered_value_is_never_believed(data):
         db.execute("UPDATE entry SET sealed = ? WHERE tag = ?", (broken, tag))
     with pytest.raises(SealBroken), closing(SealedCache(path, item=ITEM, key=KEY)) as cache:
         cache.everything()
+
+
+def test_a_persons_value_carries_nothing_of_their_neighbours():
+    """A slice of an Arrow array shares bytes with what is beside it: eight yes-or-no answers lie in one."""
+
+    def contents(neighbour: bool) -> dict[bytes, bytes]:
+        rows = [{TOKEN: token(number % 3), "yes": neighbour if number % 3 else None} for number in range(9)]
+        rows += [{TOKEN: token(1), "yes": True}]
+        schema = pa.schema([(TOKEN, pa.binary()), ("yes", pa.bool_())])
+        dataset = in_one_form(dataset_of("one", pa.Table.from_pylist(rows, schema=schema)))
+        return {who: batch.serialize().to_pybytes() for who, batch in people_of(dataset)}
+
+    assert contents(True)[token(0)] == contents(False)[token(0)]
 
 
 def test_sizes_tell_only_an_order_of_magnitude():
