@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 STORE = "copies"
 _MISSING = "missing_object"
+_EXPIRED = "past_its_time_to_live"
 _OURS = re.compile(r"[0-9a-f]{32}(\.[a-z0-9]{1,8})?(-wal|-shm|-journal)?")
 
 
@@ -69,7 +70,8 @@ def _inspect(scene: Scene, name: str, inspector: CopyInspector, items: Collectio
         if not (one.rule == _MISSING and one.where in pending)
     ]
     for one in found:
-        scene.inspection.found("copy_residue", _place(name, one, known))
+        rule = "copy_item_expired" if one.rule == _EXPIRED else "copy_residue"
+        scene.inspection.found(rule, _place(name, one, known))
     _inspect_streams(scene, name, inspector, items, set(found))
 
 

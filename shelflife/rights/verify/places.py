@@ -27,6 +27,7 @@ EXPECTED: tuple[re.Pattern[str], ...] = tuple(
 """Files that belong to the estate and that no table of the control database lists, by path relative to `home`."""
 
 PLAN = re.compile(r"plans/(?P<sha256>[0-9a-f]{64})\.json")
+EXPORT = re.compile(rf"exports/\.?(?P<request_id>{_ID})\.export(\.part)?")
 HALF_REPLACED_SLOT = re.compile(
     r"roots/[a-z]+\.root\.(fresh|former)|journal/destructions\.journal\.(fresh|former)"
 )

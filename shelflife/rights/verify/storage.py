@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from shelflife.rights.verify.contents import PIECE, Unpacking
-from shelflife.rights.verify.places import HALF_REPLACED_SLOT, HALF_WRITTEN, PLAN, is_expected, opaque
+from shelflife.rights.verify.places import EXPORT, HALF_REPLACED_SLOT, HALF_WRITTEN, PLAN, is_expected, opaque
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -114,7 +114,10 @@ def _check_stranger(
     plan = PLAN.fullmatch(relative)
     if plan is not None and hashlib.sha256(one.path.read_bytes()).hexdigest() != plan["sha256"]:
         scene.inspection.found("plan_edited", place)
+    export = EXPORT.fullmatch(relative)
     half = HALF_WRITTEN.fullmatch(one.relative.name)
+    if export is not None and export["request_id"] in scene.survey.exports:
+        return  # ciphertext that only the person it is about can open
     if HALF_REPLACED_SLOT.fullmatch(relative):
         scene.inspection.found("root_slot_leftover", place)
     elif half is not None:

@@ -80,6 +80,7 @@ class Survey:
         released: ids of holds that were released.
         awaiting: by table and pseudonym of the derived zone, when its rows must be gone.
         overwriting_due: for each erasure that has not overwritten its raw rows yet, when that is due.
+        exports: ids of export requests whose package may lie there: delivered and not expired, or being written.
     """
 
     partitions: dict[str, PartitionRow]
@@ -93,6 +94,7 @@ class Survey:
     released: frozenset[str]
     awaiting: dict[tuple[str, bytes], dt.datetime] = field(repr=False)
     overwriting_due: tuple[dt.datetime, ...]
+    exports: frozenset[str]
 
     def may_await_overwriting(self, now: dt.datetime) -> bool:
         """Tell whether an erasure is under way whose raw rows need not be overwritten yet."""
@@ -131,6 +133,18 @@ def take(conn: sa.Connection, now: dt.datetime) -> Survey:
             (row.table_name, bytes(row.pid)): row.due_at for row in conn.execute(sa.select(awaiting_rewrite))
         },
         overwriting_due=_overwriting_due(conn),
+        exports=_exports(conn, now),
+    )
+
+
+def _exports(conn: sa.Connection, now: dt.datetime) -> frozenset[str]:
+    columns = (request.c.request_id, request.c.state, request.c.facts)
+    rows = conn.execute(sa.select(*columns).where(request.c.kind == "export"))
+    return frozenset(
+        row.request_id
+        for row in rows
+        if row.state == "verified"
+        or (row.state == "delivered" and dt.datetime.fromisoformat(row.facts["expires_at"]) > now)
     )
 
 

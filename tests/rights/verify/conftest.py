@@ -192,10 +192,11 @@ def plants(*names: str):
     """Note which rules a test plants a canary for."""
     COVERED.update(names)
 
-    def unchanged(test):
+    def noted(test):
+        test.plants = names
         return test
 
-    return unchanged
+    return noted
 
 
 def one(estate: Estate, query: sa.Select) -> sa.Row:
