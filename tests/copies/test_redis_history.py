@@ -192,6 +192,29 @@ def test_a_user_who_may_not_write_history_anew_is_unsupported(tmp_path, forbidde
         place.estate.close()
 
 
+@pytest.mark.parametrize("flavour", ["redis", "valkey"])
+def test_the_documented_rights_are_enough(tmp_path, flavour):
+    text = (Path(__file__).parents[2] / "docs" / "copies-redis.md").read_text()
+    rights = text.partition("ACL SETUSER shelflife on >...")[2].partition("\n\n")[0].split()
+    rights = [right.replace("<copy>", NAME) for right in rights]
+    if flavour == "valkey":
+        rights.append("+commandlog")
+    with redis_server(flavour, "--appendonly", "yes") as server:
+        with server.client() as client:
+            client.execute_command("ACL", "SETUSER", "app", "on", ">secret", *rights)
+        place = place_on(tmp_path, server, user="app")
+        place.publish()
+        assert erase(place, *ERASED).outcome == "deleted"
+        inspector = place.inspector
+        assert inspector.inspect([token(person) for person in ERASED], place.known(), NOW) == []
+        assert inspector.unseen == []
+        assert where(place, 1)
+        with server.client() as client:
+            assert client.acl_log() == []
+        assert place.adapter.expire(NOW + place.declaration.lifetime) != []
+        place.estate.close()
+
+
 def test_a_user_who_may_only_read_is_denied(tmp_path):
     with redis_server("redis") as server:
         place = place_on(tmp_path, server)
