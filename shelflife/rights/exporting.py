@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from shelflife.errors import RequestRefused, StorageError
 from shelflife.keys.pseudonyms import pseudonym
 from shelflife.rights.export.contents import Recipient
 from shelflife.rights.export.export import export_subject
+from shelflife.rights.export.files import write_export
 from shelflife.rights.request_states import Kind, State
 from shelflife.rights.requests import (
     add_event,
@@ -77,8 +77,7 @@ def deliver(estate: Estate, request_id: str, *, clock: Callable[[], datetime]) -
             tx, request_id, bytes=report.bytes, sha256=report.sha256, expires_at=report.expires_at.isoformat()
         )
         add_event(tx, request_id, "delivered", now)
-        entry = {"type": "export", "request": request_id, "bytes": report.bytes, "sha256": report.sha256}
-        estate.ledger.append(tx, [entry], now)
+        estate.ledger.append(tx, [{"type": "request_delivered", "request": request_id}], now)
         finish(estate, tx, request_id, State.DELIVERED, now)
         reached("export.in_commit")
     reached("export.delivered")
@@ -98,7 +97,7 @@ def expire_exports(estate: Estate, now: datetime) -> int:
         running = {one.request_id for one in requests(conn, kinds=[Kind.EXPORT], states=[State.VERIFIED])}
     gone = 0
     for path in sorted(export_folder(estate.settings).glob("*")):
-        if path.name.removesuffix(".part").removesuffix(SUFFIX) not in alive | running:
+        if path.name.removeprefix(".").removesuffix(".part").removesuffix(SUFFIX) not in alive | running:
             path.unlink(missing_ok=True)
             gone += 1
     return gone
@@ -112,9 +111,7 @@ def _write(
     regimes: Sequence[str],
     clock: Callable[[], datetime],
 ) -> ExportReport:
-    """Write the package under another name and rename it once it is whole and on the disk."""
     path = export_path(estate.settings, request_id)
-    part = path.with_name(f"{path.name}.part")
     told = [
         Recipient(
             one.name, "copy", contact=one.contact, data=one.datasets, purpose=one.purpose, basis=one.basis
@@ -123,24 +120,23 @@ def _write(
     ]
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        with part.open("wb") as sink:
-            report = export_subject(
-                estate,
-                person,
-                to=sink,
-                recipient_key=key,
-                regimes=regimes,
-                recipients=told,
-                request_id=request_id,
-                clock=clock,
-            )
-            sink.flush()
-            os.fsync(sink.fileno())
-        reached("export.written")
-        part.replace(path)
+        # A package of a request that was not delivered is one whose process died before it was recorded.
+        path.unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(
-            f"The export cannot be written: {error.strerror}.",
-            remedy="Free space or restore write permission on `home`, then run the request again.",
+            f"The folder of exports cannot be written: {error.strerror}.",
+            remedy="Restore write permission on `home`, then run the request again.",
         ) from None
-    return report
+    return write_export(
+        path,
+        lambda sink: export_subject(
+            estate,
+            person,
+            to=sink,
+            recipient_key=key,
+            regimes=regimes,
+            recipients=told,
+            request_id=request_id,
+            clock=clock,
+        ),
+    )

@@ -83,7 +83,7 @@ def check_storage(
         relative = str(one.relative)
         if relative in registered:
             there[registered[relative].file_id] = one
-        else:
+        elif not _is_export(scene, relative):
             _check_stranger(scene, one, needles, names, elsewhere)
     _check_registered(scene, there, deadline_days)
 
@@ -114,10 +114,7 @@ def _check_stranger(
     plan = PLAN.fullmatch(relative)
     if plan is not None and hashlib.sha256(one.path.read_bytes()).hexdigest() != plan["sha256"]:
         scene.inspection.found("plan_edited", place)
-    export = EXPORT.fullmatch(relative)
     half = HALF_WRITTEN.fullmatch(one.relative.name)
-    if export is not None and export["request_id"] in scene.survey.exports:
-        return  # ciphertext that only the person it is about can open
     if HALF_REPLACED_SLOT.fullmatch(relative):
         scene.inspection.found("root_slot_leftover", place)
     elif half is not None:
@@ -135,6 +132,12 @@ def _check_stranger(
         return
     if unpacking.cut:
         scene.inspection.not_seen(STORE, f"{place} unpacks to more than is looked at")
+
+
+def _is_export(scene: Scene, relative: str) -> bool:
+    """Tell whether this is the package of an export request that has not expired: only its person opens it."""
+    export = EXPORT.fullmatch(relative)
+    return export is not None and export["request_id"] in scene.survey.exports
 
 
 def _is_of(path: Path, folders: Collection[Path]) -> bool:
