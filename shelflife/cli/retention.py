@@ -113,18 +113,29 @@ def _rows(lines: tuple[Line, ...], *, every: bool) -> list[list[object]]:
             len(mine),
             sum(line.rows for line in mine),
             sum(line.size for line in mine),
-            mine[0].reason,
+            _why(mine),
         ]
         for _, mine in sorted(groups.items(), key=lambda group: group[0])
     ]
 
 
 def _group(line: Line, *, every: bool) -> tuple[str, ...]:
-    """Return what lines are put together by; the earliest window speaks for its group, a hold for itself."""
+    """Return what lines are put together by; the earliest window speaks for its group, holds for themselves."""
     place = (line.zone, line.table_name, line.retention_class)
     if every:
         return (*place, line.period, line.partition_id)
-    return (*place, line.reason if "hold" in line.reason else "")
+    if line.held:
+        return (*place, *(share.hold_id for share in line.held))
+    return (*place, line.reason) if ": hold " in line.reason else place
+
+
+def _why(lines: list[Line]) -> str:
+    """Return the reason of the first line, with what holds keep of all of them."""
+    if len(lines) == 1 or not lines[0].held:
+        return lines[0].reason
+    rows = sum(share.rows for line in lines for share in line.held)
+    ids = ", ".join(share.hold_id for share in lines[0].held)
+    return f"{lines[0].reason.partition(';')[0]}; {rows:,} rows stay under hold {ids}"
 
 
 def _as_json(plan_id: str, made: Plan) -> dict[str, object]:

@@ -124,7 +124,6 @@ def apply_plan(
     if state == "applied":
         return replace(done, already=True)
     if state is None:
-        give_up_dead(estate, clock())
         _check(estate, plan, clock)
         if approve is not None and not approve(plan):
             raise PlanRefused("The plan was not approved.", remedy="Nothing was removed.")
@@ -138,6 +137,7 @@ def apply_plan(
         raise unreachable[0]
     _finish(estate, plan, done, clock())
     reached("purge.finished")
+    give_up_dead(estate, clock())
     publish(estate, clock())
     return replace(done, seconds=time.monotonic() - started)
 

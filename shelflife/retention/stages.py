@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from shelflife.retention.state import HeldShare  # noqa: TC001  pydantic reads it at run time
 
 FORMAT: Literal[1] = 1
+_PLURALS = {"erased person": "erased people"}
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,8 @@ class PreserveHeld:
 
     def describe(self) -> str:
         """Return what this stage does."""
-        return (
-            f"seal {self.rows:,} rows of {len(self.partition_ids):,} partitions again "
-            f"under {len(self.holds):,} holds"
-        )
+        where = _count(len(self.partition_ids), "partition")
+        return f"seal {_count(self.rows, 'row')} of {where} again under {_count(len(self.holds), 'hold')}"
 
     def cost(self) -> Cost:
         """Return what this stage is estimated to cost."""
@@ -113,10 +112,9 @@ class ExpirePartitions:
 
     def describe(self) -> str:
         """Return what this stage does."""
-        old = sum(one.rows for one in self.records)
-        return f"destroy {self.cost().keys:,} keys of {len(self.lines):,} partitions" + (
-            f" and delete {old:,} old records" if self.records else ""
-        )
+        cost = self.cost()
+        keys = f"destroy {_count(cost.keys, 'key')} of {_count(len(self.lines), 'partition')}"
+        return f"{keys} and delete {_count(cost.records, 'old record')}" if self.records else keys
 
     def cost(self) -> Cost:
         """Return what this stage is estimated to cost."""
@@ -133,7 +131,7 @@ class ExpireCopyItems:
     def describe(self) -> str:
         """Return what this stage does."""
         copies = {one.copy_name for one in self.items}
-        return f"remove {len(self.items):,} objects of {len(copies):,} copies"
+        return f"remove {_count(len(self.items), 'object')} of the copies {', '.join(sorted(copies))}"
 
     def cost(self) -> Cost:
         """Return what this stage is estimated to cost."""
@@ -149,7 +147,7 @@ class RefreshCopies:
 
     def describe(self) -> str:
         """Return what this stage does."""
-        return f"publish {len(self.copies):,} copies again without what expired: {', '.join(self.copies)}"
+        return f"publish the copies {', '.join(self.copies)} again without what expired"
 
     def cost(self) -> Cost:
         """Return what this stage is estimated to cost."""
@@ -166,7 +164,7 @@ class RewriteErased:
 
     def describe(self) -> str:
         """Return what this stage does."""
-        return f"rewrite {len(self.tables):,} derived tables without {self.people:,} erased entries"
+        return f"rewrite {', '.join(self.tables)} without rows of {_count(self.people, 'erased person')}"
 
     def cost(self) -> Cost:
         """Return what this stage is estimated to cost."""
@@ -183,7 +181,7 @@ class CollectFiles:
 
     def describe(self) -> str:
         """Return what this stage does."""
-        return f"unlink {self.files:,} files ({self.size:,} bytes)"
+        return f"unlink {_count(self.files, 'file')} ({self.size:,} bytes)"
 
     def cost(self) -> Cost:
         """Return what this stage is estimated to cost."""
@@ -269,3 +267,8 @@ class Plan:
 def explain(plan: Plan) -> list[str]:
     """Return what a plan does, one line a stage, in the order in which `apply_plan` does it."""
     return [f"{number}. {stage.describe()}" for number, stage in enumerate(plan.stages, start=1)]
+
+
+def _count(number: int, what: str) -> str:
+    """Return a number with its noun, in the plural where it is one."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {_PLURALS.get(what, what + 's')}"

@@ -70,8 +70,7 @@ def rows(*people: str, days: tuple[str, ...], hours: int = 3, value: float = 60)
                 for hour in range(hours)
             ]
             found.append(
-                common
-                | {"signal": "heart_rate", "value": 9999, "unit": "/min", "start": f"{day}T07:00:00Z"}
+                common | {"signal": "heart_rate", "value": 9999, "unit": "/min", "start": f"{day}T07:00:00Z"}
             )
             found.append(
                 common
