@@ -132,9 +132,10 @@ class RedisCache:
             live = self._items.live()
             due = [one.item for one in live if one.expires_at is not None and one.expires_at <= now]
             if due:
-                stays = [one.item for one in live if one.item not in due]
-                self._items.settle([], now, keep=stays, fresh=False)
+                stays = [one for one in live if one.item not in due]
+                self._items.settle([], now, keep=[one.item for one in stays], fresh=False)
                 reached("redis.expire.settled")
+                self._tell_readers(servers[0], stays)
                 self._sweep(servers[0])
                 self._forget_former(servers)
         return due
@@ -197,10 +198,10 @@ class RedisCache:
     def _place(self, item: str, token: bytes) -> tuple[str, str, str, bytes]:
         return "redis-cache", self.name, item, token
 
-    def _tell_readers(self, server: redis.Redis, made: Sequence[Item]) -> None:
+    def _tell_readers(self, server: redis.Redis, items: Sequence[Item | KeyedItem]) -> None:
         pipe = server.pipeline(transaction=True)
         pipe.delete(self._layout.current)
-        for item in made:
+        for item in items:
             pipe.hset(self._layout.current, item.dataset, item.item)
         pipe.pexpire(self._layout.current, self._milliseconds)
         pipe.execute()

@@ -417,6 +417,32 @@ OTHER = VCL.replace('req.method == "PURGE"', 'req.method == "BAN" && req.url == 
 BY_ADDRESS = VCL.replace("if (!req.http.Surrogate-Key)", "if (true)")
 
 
+def purge(varnish, named: str) -> int:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{varnish.port}/", headers={"Surrogate-Key": named}, method="PURGE"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status
+    except urllib.error.HTTPError as answer:
+        with answer:
+            return answer.code
+
+
+def test_the_example_takes_words_whole_and_nothing_else(varnish):
+    warm(varnish, [1])
+    word = token(1).hex()
+    for other in ("heart", "daily", word[:-1], f"{word}xheart_daily", f"{word}.heart", "heart_dail. x"):
+        assert purge(varnish, other) == 200
+        assert stored(varnish, 1, "heart_daily") is not None, other
+    for other in ('x" || obj.status == 200 || "', "a(b", "heart_daily,activity_daily", "*", ".* || 1"):
+        assert purge(varnish, other) == 400
+        assert stored(varnish, 1, "heart_daily") is not None, other
+    assert purge(varnish, f"nobody {word}.heart_daily") == 200
+    assert stored(varnish, 1, "heart_daily") is None
+    assert stored(varnish, 1, "activity_daily") is not None
+
+
 @pytest.fixture
 def with_vcl(tmp_path, behind, origin):
     """A place in front of a Varnish with another configuration."""
