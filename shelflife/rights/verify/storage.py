@@ -108,34 +108,44 @@ def _check_entry(scene: Scene, one: Listed, needles: Needles, names: frozenset[s
 def _check_stranger(
     scene: Scene, one: Listed, needles: Needles, names: frozenset[str], elsewhere: Collection[Path]
 ) -> None:
-    """Check a file that no catalog row stands for: expected by a rule, half written, or unregistered."""
+    """Check a file that no catalog row stands for, and search it unless that is done elsewhere."""
     place = opaque(one.relative, one.facts, names)
+    try:
+        rule = _broken_rule(scene, one, elsewhere)
+        if rule is not None:
+            scene.inspection.found(rule, place)
+        if needles and not _is_database(scene, one.path):
+            _search(scene, one.path, place, needles)
+    except FileNotFoundError:
+        # It was in the way of somebody's work and went away with it.
+        return
+
+
+def _broken_rule(scene: Scene, one: Listed, elsewhere: Collection[Path]) -> str | None:
+    """Return the rule that a file's being there breaks; None when a rule expects it."""
     relative = str(one.relative)
+    if HALF_REPLACED_SLOT.fullmatch(relative):
+        return "root_slot_leftover"
     plan = PLAN.fullmatch(relative)
     if plan is not None and hashlib.sha256(one.path.read_bytes()).hexdigest() != plan["sha256"]:
-        scene.inspection.found("plan_edited", place)
+        return "plan_edited"
     half = HALF_WRITTEN.fullmatch(one.relative.name)
-    if HALF_REPLACED_SLOT.fullmatch(relative):
-        scene.inspection.found("root_slot_leftover", place)
-    elif half is not None:
-        if not _is_being_written(scene, half.group("file_id")):
-            scene.inspection.found("half_written_file", place)
-    elif not (is_expected(one.relative) or _is_database(scene, one.path) or _is_of(one.path, elsewhere)):
-        scene.inspection.found("unregistered_file", place)
-    if _is_database(scene, one.path):
-        return
+    if half is not None:
+        return None if _is_being_written(scene, half["file_id"]) else "half_written_file"
+    known = is_expected(one.relative) or _is_database(scene, one.path) or _is_of(one.path, elsewhere)
+    return None if known else "unregistered_file"
+
+
+def _search(scene: Scene, path: Path, place: str, needles: Needles) -> None:
     unpacking = Unpacking()
-    try:
-        if needles and any(needles.within(piece) for piece in unpacking.of_file(one.path)):
-            scene.inspection.found("target_in_file", place)
-    except FileNotFoundError:
-        return
+    if any(needles.within(piece) for piece in unpacking.of_file(path)):
+        scene.inspection.found("target_in_file", place)
     if unpacking.cut:
         scene.inspection.not_seen(STORE, f"{place} unpacks to more than is looked at")
 
 
 def _is_export(scene: Scene, relative: str) -> bool:
-    """Tell whether this is the package of an export request that has not expired: only its person opens it."""
+    """Tell whether this is a package that waits for whoever asked: ciphertext that nobody else opens."""
     export = EXPORT.fullmatch(relative)
     return export is not None and export["request_id"] in scene.survey.exports
 

@@ -10,7 +10,7 @@ import os
 import pytest
 import sqlalchemy as sa
 
-from shelflife.control.tables import batch, data_file, lease, partition
+from shelflife.control.tables import batch, data_file, lease, partition, request
 from shelflife.lake.catalog import files_by_id, replace
 from tests.conftest import NOW
 from tests.rights.verify.conftest import change, found, live, one, path_of, plants, rules, write
@@ -167,3 +167,21 @@ def test_a_file_that_is_landed_while_the_verifier_looks(estate, monkeypatch):
 
     monkeypatch.setattr(verification, "listing", list_then_replace)
     assert rules(found(estate)) == set()
+
+
+def test_a_package_of_an_export_waits_until_it_expires(estate):
+    path = write(estate.settings.home / "exports" / f"{'2' * 32}.export", b"ciphertext")
+    assert rules(found(estate)) == {"unregistered_file"}
+    values = {"kind": "export", "streams": [], "reason": "request", "regimes": [], "state": "delivered"}
+    facts = {"expires_at": (NOW + dt.timedelta(days=1)).isoformat()}
+    change(estate, request.insert().values(request_id="2" * 32, received_at=NOW, facts=facts, **values))
+    assert rules(found(estate)) == set()
+    assert rules(found(estate, now=NOW + dt.timedelta(days=1, hours=1))) >= {"unregistered_file"}
+    path.unlink()
+
+
+def test_a_digest_that_an_erasure_is_about_to_write(estate):
+    """While rows are overwritten, the catalog has no digest; outside of an erasure that is a finding."""
+    file = one(estate, live("raw", "heart"))
+    change(estate, data_file.update().where(data_file.c.file_id == file.file_id).values(sha256=b""))
+    assert rules(found(estate)) == {"altered_file"}
