@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 a defect of shelflife itself; 2 wrong usage; 3 a setting, policy or model is wrong; 4 a file
 was refused or failed its checks; 5 something sealed, a key or the ledger does not check out; 6 another process was faster, try again;
-7 access denied; 8 disk, permission or path.
+7 access denied; 8 disk, permission or path; 9 residue was found; 10 a plan is refused; 11 a request is refused; 12 a restore is not complete.
 """
 
 from __future__ import annotations
@@ -12,7 +12,20 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from shelflife.cli import data, erasure, estate, export, governance, holds, policy, requests, retention, verify
+from shelflife.cli import (
+    copies,
+    data,
+    erasure,
+    estate,
+    export,
+    governance,
+    holds,
+    policy,
+    recovery,
+    requests,
+    retention,
+    verify,
+)
 from shelflife.cli.console import messages
 from shelflife.errors import ShelflifeError
 
@@ -36,7 +49,9 @@ holds.register(app)
 verify.register(app)
 requests.register(app)
 erasure.register(app)
+copies.register(app)
 export.register(app)
+recovery.register(app)
 
 
 def main() -> None:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from shelflife.control.tables import estate as estate_table
-from shelflife.errors import SealBroken, ShelflifeError
+from shelflife.errors import ConfigurationError, ShelflifeError
 from shelflife.journal import journal
+from shelflife.ledger.mirror import LedgerMirror
 from shelflife.recovery.backup import FILES
+from shelflife.recovery.history import counts_since
 from shelflife.recovery.listing import read_listing
 from shelflife.recovery.manifest import Part
 from shelflife.recovery.placing import obstacles, witnessed
@@ -23,6 +25,7 @@ from shelflife.recovery.target import Target, check_part
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
     from pathlib import Path
 
     from shelflife.config import Settings
@@ -40,6 +43,7 @@ class RestoreCheck:
         taken_at: when that was made.
         replayed: destructions of the journal that a restore of it would replay; None where that cannot be told.
         data_files: data files that were looked at.
+        forgotten: what was recorded since, by type of ledger entry: a restore forgets it.
     """
 
     reasons: list[str] = field(default_factory=list)
@@ -47,6 +51,7 @@ class RestoreCheck:
     taken_at: dt.datetime | None = None
     replayed: int | None = None
     data_files: int = 0
+    forgotten: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -71,15 +76,22 @@ def restore_check(
     target = Target(source.resolve())
     try:
         manifest = target.choose(witnessed(settings).log, name)
-    except (SealBroken, ShelflifeError) as error:
-        if error.exit_code == 3:
-            raise
+    except ConfigurationError:
+        raise
+    except ShelflifeError as error:
         return RestoreCheck([error.what])
     reasons = [obstacle.what for obstacle in obstacles(settings, target, manifest)]
     files, damaged = _check_objects(target, manifest, deep=deep)
     if damaged:
         reasons.append(f"{damaged} of {files} data files of the backup are missing or damaged.")
-    return RestoreCheck(reasons, manifest.name, manifest.taken_at, _to_replay(settings, manifest), files)
+    return RestoreCheck(
+        reasons=reasons,
+        backup=manifest.name,
+        taken_at=manifest.taken_at,
+        replayed=_to_replay(settings, manifest),
+        data_files=files,
+        forgotten=_forgotten(settings, manifest),
+    )
 
 
 def check_estate(estate: Estate) -> RestoreCheck:
@@ -118,3 +130,10 @@ def _to_replay(settings: Settings, manifest: Manifest) -> int | None:
         return journal.head(settings).sequence - manifest.journal
     except ShelflifeError:
         return None
+
+
+def _forgotten(settings: Settings, manifest: Manifest) -> dict[str, int]:
+    try:
+        return counts_since(LedgerMirror(settings.mirror_file).pages(), manifest.ledger_size)
+    except ShelflifeError:
+        return {}

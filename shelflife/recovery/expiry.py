@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shelflife.config import ZONES
 from shelflife.errors import ConfigurationError
 from shelflife.estate import root_slot
 from shelflife.journal import journal
@@ -19,7 +20,7 @@ from shelflife.recovery.target import Target
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from shelflife.config import Settings
@@ -101,23 +102,26 @@ def forget_final(estate: Estate) -> int:
     """
     with estate.database.read() as conn:
         records = journal.read_all(estate, conn)
-    through = final_through(records, _oldest_roots(estate.settings))
+    through = final_through(records, _root_times(estate.settings))
     return journal.forget(estate.settings, through) if through else 0
 
 
-def final_through(records: Sequence[Record], oldest: dict[str, dt.datetime]) -> int:
+def final_through(records: Sequence[Record], made: Mapping[str, Sequence[dt.datetime]]) -> int:
     """Return the newest record that no backup can undo, and so none before it; 0 for none. Pure.
+
+    A backup from before a destruction needs a root key that was made before it. The destruction itself makes one, at
+    its own time; a second one of that very time may be the one before.
 
     Args:
         records: the journal, oldest first.
-        oldest: by zone, when the oldest root key that is still held was made. A backup from before a destruction needs
-            one that was made before it.
+        made: by zone, when each root key that is still held was made.
     """
     final = [
         record.sequence
         for record in records
         if any(
-            zone in oldest and oldest[zone] >= record.destruction.at
+            made.get(zone)
+            and sum(at <= record.destruction.at for at in made[zone]) <= _own(record, made[zone])
             for zone, numbers in record.destruction.keys.items()
             if numbers
         )
@@ -125,13 +129,13 @@ def final_through(records: Sequence[Record], oldest: dict[str, dt.datetime]) -> 
     return max(final, default=0)
 
 
-def _oldest_roots(settings: Settings) -> dict[str, dt.datetime]:
-    found = {}
-    for zone in ("identity", "raw", "derived", "analytics"):
-        made = [root.created_at for root in root_slot(settings, zone).read()]
-        if made:
-            found[zone] = min(made)
-    return found
+def _own(record: Record, made: Sequence[dt.datetime]) -> int:
+    """Return 1 when a root key is held that the destruction itself can have made, else 0."""
+    return int(record.destruction.at in made)
+
+
+def _root_times(settings: Settings) -> dict[str, list[dt.datetime]]:
+    return {zone: [root.created_at for root in root_slot(settings, zone).read()] for zone in ZONES}
 
 
 def _opens(settings: Settings, manifest: Manifest) -> bool:

@@ -107,17 +107,20 @@ STONE = Tombstone(b"m" * 32, "erasure", NOW)
 
 
 @pytest.mark.parametrize(
-    ("oldest", "through"),
+    ("made", "through"),
     [
-        ({"raw": -1, "identity": -1}, 0),
-        ({"raw": 0, "identity": -1}, 1),
-        ({"raw": 2, "identity": -1}, 1),
-        ({"raw": 3, "identity": -1}, 3),
-        ({"raw": -1, "identity": 5}, 4),
+        ({"raw": [-1, 0, 3], "identity": [-1]}, 0),
+        ({"raw": [0, 3], "identity": [-1]}, 1),
+        ({"raw": [0, 0, 3], "identity": [-1]}, 0),
+        ({"raw": [2, 3], "identity": [-1]}, 1),
+        ({"raw": [3], "identity": [-1]}, 3),
+        ({"raw": [3, 3], "identity": [-1]}, 1),
+        ({"raw": [-1], "identity": [5, 9]}, 4),
+        ({"raw": [], "identity": []}, 0),
         ({}, 0),
     ],
 )
-def test_final_through(oldest, through):
+def test_final_through(made, through):
     """A record without keys goes with the next one that is final; its own date says nothing."""
     records = [
         record(1, 0, keys={"raw": [1]}),
@@ -126,4 +129,5 @@ def test_final_through(oldest, through):
         record(4, 5, keys={"identity": [9]}),
         record(6, 9, tombstones=[STONE]),
     ]
-    assert final_through(records, {zone: NOW + days * DAY for zone, days in oldest.items()}) == through
+    times = {zone: [NOW + days * DAY for days in some] for zone, some in made.items()}
+    assert final_through(records, times) == through
