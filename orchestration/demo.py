@@ -34,15 +34,16 @@ from rich.table import Table
 from shelflife.errors import ConfigurationError, ShelflifeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import dagster as dg
 
     from shelflife.estate import Estate
+    from shelflife.synthetic.people import Person
 
 ROOT = Path(__file__).resolve().parent.parent
 MARKER = ".shelflife-demo"
-PHASES = 6
+PHASES = 18
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 messages = Console(stderr=True, highlight=False)
@@ -102,19 +103,24 @@ def prepare(folder: Path, first_day: date) -> None:
     os.environ["DAGSTER_HOME"] = str(folder / "dagster")
 
 
-def run(demo: Demo, step: Callable[[str], None]) -> dict[str, int]:
-    """Fill the inbox, land, check and derive; return what happened, in counts."""
+def run(demo: Demo, step: Callable[[str], None]) -> dict[str, int | str]:
+    """Fill the inbox, land, check, derive, then purge, export, erase and restore; return what happened, in counts."""
     # Imported late: these read the environment that `prepare` sets, and Dagster takes a while to import.
     import dagster as dg  # noqa: PLC0415
 
     from orchestration.definitions import defs  # noqa: PLC0415
+    from orchestration.demo_lifecycle import Lifecycle, write_old_phone  # noqa: PLC0415
     from shelflife.config import load_settings  # noqa: PLC0415
     from shelflife.estate import Estate  # noqa: PLC0415
     from shelflife.synthetic.inbox import write_inbox  # noqa: PLC0415
 
     settings = load_settings()
     step("Writing what phones, watches and sensors would send")
-    write_inbox(settings.inbox, people=demo.people, days=demo.days, seed=demo.seed, until=_clock().date())
+    invented = write_inbox(
+        settings.inbox, people=demo.people, days=demo.days, seed=demo.seed, until=_clock().date()
+    )
+    exported, forgetful = _chosen(invented.people)
+    write_old_phone(settings.inbox, exported, _clock().date())
     step("Creating the estate")
     estate = Estate.create(settings, _clock())
     try:
@@ -127,9 +133,21 @@ def run(demo: Demo, step: Callable[[str], None]) -> dict[str, int]:
                 dg.RunRequest(job_name="land_inbox", partition_key=_clock().date().isoformat()),
             )
             derive_everything(definitions, instance, estate, step)
-        return _tell(estate)
+            result = _tell(estate)
+            estate.close()
+            lifecycle = Lifecycle(
+                settings,
+                demo.folder,
+                _clock,
+                execute=lambda request: execute(definitions, instance, request),
+                derive=lambda opened: derive_everything(definitions, instance, opened, step),
+                step=step,
+            )
+            lifecycle.run(exported, erased=exported, forgetful=forgetful)
     finally:
         estate.close()
+    _tell_lifecycle(demo.folder, lifecycle.told)
+    return {**result, **lifecycle.told}
 
 
 def derive_everything(
@@ -152,7 +170,7 @@ def execute(definitions: dg.Definitions, instance: dg.DagsterInstance, request: 
     """
     job = definitions.resolve_job_def(str(request.job_name))
     result = job.execute_in_process(
-        run_config=_QUIET,
+        run_config={**_QUIET, **(request.run_config or {})},
         instance=instance,
         partition_key=request.partition_key,
         asset_selection=request.asset_selection,
@@ -192,8 +210,25 @@ def _tell(estate: Estate) -> dict[str, int]:
     )
     held = [[one.zone, one.table_name, one.partitions, one.rows, one.bytes] for one in now.tables]
     messages.print(_table("What the estate holds", ["zone", "table", "partitions", "rows", "bytes"], held))
-    messages.print("Next: `make ui` shows the assets, their checks and these runs at http://127.0.0.1:3000")
     return result
+
+
+def _chosen(people: Sequence[Person]) -> tuple[str, str]:
+    """Return the accounts of somebody to export and erase, and of somebody else with glucose to forget."""
+    accounts = [person for person in people if person.alias_kind == "account"]
+    with_glucose = [person.alias for person in accounts if person.sensor is not None]
+    whole = with_glucose[0]
+    return whole, next(name for name in with_glucose if name != whole)
+
+
+def _tell_lifecycle(folder: Path, told: Mapping[str, int | str]) -> None:
+    rows = [[name.replace("_", " "), count] for name, count in told.items() if isinstance(count, int)]
+    messages.print(_table("The lifecycle", ["", "count"], rows))
+    messages.print(f"The person's own copy of their data: {folder / 'export' / 'index.html'}")
+    messages.print(
+        f"The certificate of the erasure: {folder / 'certificate.json'} (`shelflife certificate verify`)"
+    )
+    messages.print("Next: `make ui` shows the assets, their checks and these runs at http://127.0.0.1:3000")
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 AssetJob: TypeAlias = Any
 
 LAND_INBOX = "land_inbox"
+PUBLISH_COPIES = "publish_copies"
 _NAMES = {
     ("derived", "day"): "derive_tables",
     ("derived", "month"): "derive_monthly_tables",
@@ -40,6 +41,15 @@ def land_job() -> AssetJob:
         LAND_INBOX,
         dg.AssetSelection.groups("raw"),
         description="Land everything that lies in the inbox, then check the new batches.",
+    )
+
+
+def publish_job() -> AssetJob:
+    """Return the job that publishes every declared copy."""
+    return dg.define_asset_job(
+        PUBLISH_COPIES,
+        dg.AssetSelection.groups("copies"),
+        description="Publish every declared copy whose inputs moved or whose time is over.",
     )
 
 

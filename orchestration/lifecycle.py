@@ -58,7 +58,7 @@ def purge(context: dg.OpExecutionContext, estate: EstateResource) -> None:
             return plan, done, expired, expire_exports(opened, estate.clock())
 
     plan, done, expired, exports = neutral(work)
-    gone = Counter((line.zone, line.table) for line in plan.remove)
+    gone = Counter((line.zone, line.table_name) for line in plan.remove)
     for (zone, table), partitions in sorted(gone.items()):
         context.log_event(dg.AssetObservation([zone, table], metadata=facts(partitions_purged=partitions)))
     context.add_output_metadata(

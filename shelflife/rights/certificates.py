@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,10 +26,14 @@ from shelflife.ledger.notes import Note, VerifierKey
 from shelflife.ledger.proof import prove, verify_proof
 from shelflife.rights.outcomes import outcomes, worst_of
 from shelflife.rights.requests import request_in
+from shelflife.seal.files import write_atomically
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Mapping
+    from pathlib import Path
 
+    from shelflife.config import Settings
     from shelflife.control.database import Transaction
     from shelflife.estate import Estate
     from shelflife.rights.requests import Request
@@ -91,10 +96,7 @@ def certificate_file(estate: Estate, request_id: str, stage: Stage | None = None
         rows = {row.stage: row for row in conn.execute(query)}
         row = rows.get(stage) if stage else rows.get("final", rows.get("effective"))
         if row is None:
-            raise ConfigurationError(
-                "There is no such certificate.",
-                remedy="Run the request to its end; see `shelflife request show`.",
-            )
+            return _kept_file(estate.settings, request_id, stage)
         digest = hashlib.sha256(Note.parse(row.document).text.removesuffix("\n").encode()).hexdigest()
         position, body = _entry_of(conn, digest)
         witnessed = estate.witness.newest()
@@ -108,6 +110,35 @@ def certificate_file(estate: Estate, request_id: str, stage: Stage | None = None
         "witness_key": str(estate.witness.verifier_key),
     }
     return json.dumps(parts, indent=1) + "\n"
+
+
+def keep_file(estate: Estate, request_id: str, stage: Stage) -> Path:
+    """Write a certificate's file beside the control database too, which it then survives; return where."""
+    path = _path(estate.settings, request_id, stage)
+    text = certificate_file(estate, request_id, stage)
+
+    def write(sink: io.RawIOBase) -> None:
+        sink.write(text.encode())
+
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    write_atomically(path, write, 1)
+    return path
+
+
+def _kept_file(settings: Settings, request_id: str, stage: Stage | None) -> str:
+    stages: tuple[Stage, ...] = (stage,) if stage else ("final", "effective")
+    known = re.fullmatch(r"[0-9a-f]{32}", request_id) is not None
+    for one in stages if known else ():
+        path = _path(settings, request_id, one)
+        if path.is_file():
+            return path.read_text()
+    raise ConfigurationError(
+        "There is no such certificate.", remedy="Run the request to its end; see `shelflife request show`."
+    )
+
+
+def _path(settings: Settings, request_id: str, stage: Stage) -> Path:
+    return settings.home / "certificates" / f"{request_id}.{stage}.json"
 
 
 def verify_certificate(

@@ -18,6 +18,7 @@ from shelflife.control.crashpoints import reached
 from shelflife.errors import ConfigurationError, RequestRefused
 from shelflife.keys.shredding import locked
 from shelflife.rights import erasure_keys, erasure_places, erasure_proof
+from shelflife.rights.certificates import keep_file
 from shelflife.rights.request_states import ERASING, Kind, State
 from shelflife.rights.requests import Request, get, requests
 
@@ -122,6 +123,9 @@ def run_erasures(estate: Estate, request_ids: Sequence[str], options: Options) -
                 step.act(estate, waiting, options)
                 reached(f"erase.{step.after}")
     done = [get(estate, request_id) for request_id in request_ids]
+    for one in done:
+        if one.state is State.CERTIFIED:
+            keep_file(estate, one.request_id, "effective")
     blocked = {one.request_id: _blocked_by(one) for one in done if _is_blocked(one)}
     if blocked and len(blocked) == len(done):
         raise RequestRefused(

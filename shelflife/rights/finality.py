@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shelflife.control.crashpoints import reached
-from shelflife.rights.certificates import issue
+from shelflife.rights.certificates import issue, keep_file
 from shelflife.rights.erasure_keys import manifests_of
 from shelflife.rights.erasure_places import (
     erase_copies_of,
@@ -98,6 +98,8 @@ def finalize(estate: Estate, *, clock: Callable[[], datetime]) -> Finalized:
                 finish(estate, tx, asked.request_id, State.FINAL, now)
                 issue(estate, tx, asked.request_id, "final", now)
                 final.append(asked.request_id)
+    for request_id in final:
+        keep_file(estate, request_id, "final")
     return Finalized(destroyed, final)
 
 
@@ -115,4 +117,5 @@ def _complete(estate: Estate, request_id: str, now: datetime) -> bool:
         generations = {zone: tree.generation(tx.conn) for zone, tree in estate.trees.items()}
         add_facts(tx, request_id, generations=generations)
         issue(estate, tx, request_id, "effective", now)
+    keep_file(estate, request_id, "effective")
     return True

@@ -21,6 +21,7 @@ EXPECTED: tuple[re.Pattern[str], ...] = tuple(
         r"witness/(witness\.key|witness\.vkey|log\.vkey|checkpoint|lock|journal\.note)",
         r"journal/(destructions\.(journal|lock)|ledger\.mirror(\.lock)?)",
         r"plans/[0-9a-f]{64}\.json",
+        rf"certificates/{_ID}\.(effective|final)\.json",
         r"copies/\.declared/[a-z][a-z0-9_]{0,63}\.json",
     )
 )
