@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from shelflife.errors import SealBroken
 from shelflife.seal.envelope import EnvelopeReader, read_envelope
 from shelflife.seal.envelope_header import Wrapping
 from shelflife.seal.envelope_keys import ExportPrivateKey, Passphrase
@@ -72,7 +73,7 @@ def independent_open(envelope: bytes, vector: dict[str, Any]) -> bytes:
             return content
 
 
-def independent_seal(content: bytes, passphrase: str, content_key: bytes) -> bytes:
+def independent_seal(content: bytes, passphrase: str, content_key: bytes, empty_chunks: int = 0) -> bytes:
     """Seal a content as docs/export-format.md describes it."""
     times = (int(MADE.timestamp()), int(EXPIRES.timestamp()))
     prefix = struct.pack(">8sBBQQ16s", b"SLEXPORT", 1, 3, *times, bytes(16))
@@ -85,6 +86,7 @@ def independent_seal(content: bytes, passphrase: str, content_key: bytes) -> byt
     envelope = head + hkdf_expand(content_key, b"shelflife/v1/export-commit" + digest)
     cipher = AESGCM(hkdf_expand(content_key, b"shelflife/v1/export-body" + digest))
     chunks = [content[at : at + 65536] for at in range(0, len(content), 65536)] or [b""]
+    chunks += [b""] * empty_chunks
     for number, chunk in enumerate(chunks):
         nonce = number.to_bytes(11, "big") + bytes([number == len(chunks) - 1])
         envelope += cipher.encrypt(nonce, chunk, None)
@@ -123,3 +125,33 @@ def test_an_envelope_of_another_writer_opens(length):
     assert EnvelopeReader(io.BytesIO(envelope), Passphrase("another writer"), now=now).read() == plaintext(
         length
     )
+
+
+@pytest.mark.parametrize("length", [0, 65536])
+def test_an_empty_last_chunk_is_refused(length):
+    """Each content has one form: whoever adds an empty chunk at the end has altered it."""
+    envelope = independent_seal(plaintext(length), "another writer", bytes(range(32)), empty_chunks=1)
+    own = Passphrase("another writer")
+    with pytest.raises(SealBroken):
+        EnvelopeReader(io.BytesIO(envelope), own, now=MADE)
+    with pytest.raises(SealBroken):
+        list(read_envelope(io.BytesIO(envelope), own, now=MADE))
+
+
+def test_the_reader_in_the_documentation_works():
+    import re
+    from pathlib import Path
+
+    text = (Path(__file__).parents[2] / "docs/export-format.md").read_text("utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(code, "export-format.md", "exec"), names)  # noqa: S102
+    for vector in VECTORS:
+        if vector["wrapping"] == 2:
+            continue
+        envelope = base64.b64decode(vector["envelope"])
+        if "passphrase" in vector:
+            content = names["open_envelope"](envelope, passphrase=vector["passphrase"])
+        else:
+            content = names["open_envelope"](envelope, private_key=bytes.fromhex(vector["private_key"]))
+        assert content == plaintext(vector["length"])

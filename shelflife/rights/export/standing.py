@@ -81,6 +81,8 @@ class Watch:
                 with self._estate.database.commit() as tx:
                     self._lease = leases.renew(tx, self._lease, now, seconds)
         except LeaseExpired:
+            # An erasure waits for the old lease: no key that was looked up under it is held any more.
+            self.release()
             self._lease = self._issue()
             with self._estate.database.read() as conn:
                 self._compare(conn)

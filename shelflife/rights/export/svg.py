@@ -101,7 +101,7 @@ def day_ticks(frame: Frame) -> list[tuple[dt.date, str]]:
     step = next(
         step for step in _MONTH_STEPS if (end - first) // step + 1 <= most or step == _MONTH_STEPS[-1]
     )
-    months = [month for month in range(first, end + 1) if month % min(step, 12) == 0 or step == 1]
+    months = [month for month in range(first, end + 1) if month % step == 0]
     dates = [dt.date(month // 12, month % 12 + 1, 1) for month in months]
     return _inside(frame, [(day, _month_label(day, step)) for day in dates])
 

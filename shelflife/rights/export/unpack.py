@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 import shutil
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -36,6 +37,19 @@ if TYPE_CHECKING:
 
 _PIECE = 1 << 20
 _LARGEST_MANIFEST = 1 << 24
+_METHODS = frozenset((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+# What `zipfile` raises when it meets bytes that are no ZIP.
+_BAD_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +96,7 @@ def open_export(
         with zipfile.ZipFile(cast("BinaryIO", io.BufferedReader(reader, _PIECE))) as archive:
             members, key = _checked(archive, signer)
             size = _write_new(archive, members, target)
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, UnicodeDecodeError):
+    except _BAD_ZIP:
         raise forged() from None
     return Opened(len(members) + 2, size, str(key), reader.header.expires_at)
 
@@ -90,7 +104,8 @@ def open_export(
 def _checked(archive: zipfile.ZipFile, signer: VerifierKey | None) -> tuple[list[Member], VerifierKey]:
     """Return the manifest's members, once the signature is checked and the ZIP holds exactly them."""
     names = [info.filename for info in archive.infolist()]
-    if len(set(names)) != len(names) or not all(map(is_plain_path, names)):
+    plain = all(info.compress_type in _METHODS for info in archive.infolist())
+    if not plain or len(set(names)) != len(names) or not all(map(is_plain_path, names)):
         raise forged()
     if any(archive.getinfo(name).file_size > _LARGEST_MANIFEST for name in (MANIFEST, SIGNATURE)):
         raise forged()
