@@ -77,6 +77,7 @@ def check(
         *_long_copies(policies, copies),
     ]
     warnings = [
+        *_idle(policies, {*names, *tables, *copies}),
         *_outliving(policies, tables),
         *_backups(policies, rulebook),
         *_records(policies, rulebook),
@@ -125,6 +126,13 @@ def _long_copies(policies: Sequence[RetentionPolicy], copies: Mapping[str, Durat
         for rule in own or [rule for rule in rules if COPIES in rule.applies_to]:
             if lives.can_outlast(rule.keep):
                 yield f"The copy {name} may live {lives}, longer than {rule.retention_class} keeps it ({rule.keep})."
+
+
+def _idle(policies: Sequence[RetentionPolicy], known: Collection[str]) -> Iterator[str]:
+    """Yield the names in rules that nothing has: most often a slip of the pen."""
+    for policy, rule in _rules(policies):
+        for name in sorted(set(rule.applies_to) - {ANY, *known}):
+            yield f"{policy.policy}: the rule {rule.retention_class} names {name}, which nothing is called."
 
 
 def _outliving(policies: Sequence[RetentionPolicy], tables: Mapping[str, TableFacts]) -> Iterator[str]:

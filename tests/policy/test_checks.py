@@ -39,9 +39,9 @@ def test_the_default_policy_has_no_findings() -> None:
             "heart_daily", "glucose_daily", "attributes", retention_class="analytics/default", personal=False
         ),
     }
-    found = check(
-        load_policies(FOLDER), RULEBOOK, names=["heart", "copies", "backups"], tables=tables, copies={}, on=ON
-    )
+    policies = load_policies(FOLDER)
+    names = [name for one in policies[0].rules for name in one.applies_to]
+    found = check(policies, RULEBOOK, names=names, tables=tables, copies={}, on=ON)
     assert found == Findings((), ())
 
 
@@ -63,6 +63,13 @@ def test_a_table_must_claim_a_class_that_a_rule_gives_it() -> None:
 def test_a_jurisdiction_that_no_regime_has_is_a_mistake() -> None:
     (problem,) = findings(policy(rule("a/b"), rule("c/d", jurisdictions=["eu_gpdr"]))).problems
     assert "eu_gpdr" in problem
+
+
+def test_a_rule_for_what_nothing_is_called_is_pointed_at() -> None:
+    slip = policy(rule("any/default", applies_to=["any"]), rule("a/b", applies_to=["hart", "mart", "daily"]))
+    copies, tables = {"mart": Duration(days=1)}, {"daily": table("heart", retention_class="a/b")}
+    (warning,) = findings(slip, copies=copies, tables=tables).warnings
+    assert "hart" in warning
 
 
 def test_rules_of_two_policies_must_not_clash() -> None:
@@ -120,7 +127,7 @@ def test_a_copy_must_not_live_longer_than_its_rule() -> None:
 def test_backups_must_not_outlive_the_hardest_cap() -> None:
     def warnings(keep: str, deadline: str) -> list[str]:
         kept = rule("b/b", keep, applies_to=["backups"], physical_deadline=deadline)
-        return [one for one in findings(policy(kept), names=[]).warnings if "backups" in one]
+        return [one for one in findings(policy(kept), names=["backups"]).warnings if "backups" in one]
 
     assert warnings("P90D", "P30D") == []
     # 181 days are never six months, but longer than the house's own 180; 184 can be longer than both.
@@ -134,7 +141,9 @@ def test_backups_must_not_outlive_the_hardest_cap() -> None:
 def test_records_of_requests_must_be_kept_as_long_as_a_law_asks() -> None:
     def warned(keep: str) -> set[str]:
         kept = rule("r/r", keep, applies_to=["requests"])
-        return {one.split("and ")[1].split(" ")[0] for one in findings(policy(kept), names=[]).warnings}
+        return {
+            one.split("and ")[1].split(" ")[0] for one in findings(policy(kept), names=["requests"]).warnings
+        }
 
     assert warned("P25M") == warned("P2Y") == set()
     assert warned("P700D") == {"us_ca_ccpa", "us_co_cpa_biometric"}
@@ -145,7 +154,7 @@ def test_rules_that_nobody_compared_for_a_year_are_named(on: str, stale: int) ->
     checked = {"regimes.eu_gdpr.request": dt.date(2026, 11, 23)}
     rulebook = dataclasses.replace(RULEBOOK, checked=checked)
     found = check(
-        [policy(rule("a/b"))], rulebook, names=[], tables={}, copies={}, on=dt.date.fromisoformat(on)
+        [policy(rule("a/b"))], rulebook, names=["heart"], tables={}, copies={}, on=dt.date.fromisoformat(on)
     )
     assert len(found.warnings) == stale
     assert all("regimes.eu_gdpr.request" in one and "2026-11-23" in one for one in found.warnings)

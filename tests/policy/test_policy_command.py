@@ -110,6 +110,9 @@ def test_a_policy_is_written_compared_and_adopted(shelflife, tmp_path: Path) -> 
         ("version: 2026-11-23", "version: 2026-12-01"),
         ("First version", "Heart rates of three years are needed for the yearly report"),
     )
+    change(tmp_path, "default.yaml", ("applies_to: [copies]", "applies_to: [copy]"))
+    assert "copies" in shelflife("adopt", "--principal", "privacy-office").stderr
+    change(tmp_path, "default.yaml", ("applies_to: [copy]", "applies_to: [copies]"))
     adopted = json.loads(shelflife("adopt", "--principal", "privacy-office", "--json").stdout)
     assert adopted["lengthens"]
     assert [one["kind"] for one in adopted["changes"]] == ["lengthened"]
