@@ -26,7 +26,7 @@ _CIPHERTEXT = frozenset({("key_page", "blob")})
 _SCHEMA_OWN = frozenset({"alembic_version"})
 
 
-def check_control(scene: Scene) -> None:
+def check_control(scene: Scene, needles: Needles) -> None:
     """Look for targets in every row, cell and byte of the control database."""
     known = frozenset(metadata.tables) | _SCHEMA_OWN
     for name in sa.inspect(scene.conn).get_table_names():
@@ -35,19 +35,20 @@ def check_control(scene: Scene) -> None:
     for target in scene.whole_targets():
         _check_rows(scene, target)
     _check_requests(scene)
-    needles = _Split(scene)
-    if needles.any:
-        _check_cells(scene, needles)
-        _check_bytes(scene, needles)
+    if needles:
+        split = _Split(scene, needles)
+        _check_cells(scene, split)
+        _check_bytes(scene, split)
 
 
 def buried(scene: Scene, name: Alias) -> sa.Row[Any] | None:
     """Return the tombstone of an alias, if it has one."""
-    key = secret(scene, "identity", "tombstone")
-    if key is None:
-        return None
-    digest = alias_digest(key, name.kind, name.value)
-    return scene.conn.execute(sa.select(tombstone).where(tombstone.c.alias_mac == digest)).one_or_none()
+    if name not in scene.stones:
+        key = secret(scene, "identity", "tombstone")
+        digest = b"" if key is None else alias_digest(key, name.kind, name.value)
+        query = sa.select(tombstone).where(tombstone.c.alias_mac == digest)
+        scene.stones[name] = scene.conn.execute(query).one_or_none()
+    return scene.stones[name]
 
 
 def digest_of(scene: Scene, name: Alias) -> bytes | None:
@@ -119,21 +120,18 @@ class _Split:
     """The needles, apart from those that a hold or a deferred rewrite excuses in one column.
 
     Attributes:
-        strict: what no cell and no byte may hold.
-        excused: by table and column, pseudonyms that may stand there, and so in the file's bytes, but nowhere else.
+        everything: what no other cell may hold.
+        strict: what not even a cell of these columns, and so no byte of the file, may hold.
+        excused: tables and columns in which excused pseudonyms may stand.
     """
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, everything: Needles) -> None:
         awaiting = {pid for (_, pid), due in scene.survey.awaiting.items() if due >= scene.now}
-        held = _held(scene)
         texts, ids = searched_texts(scene), searched_ids(scene)
-        self.excused = {
-            ("awaiting_rewrite", "pid"): Needles(ids=ids & awaiting),
-            ("hold_subject", "identity_pid"): Needles(ids=ids & held),
-        }
-        self.strict = Needles(texts, ids - awaiting - held)
-        self.everything = Needles(texts, ids)
-        self.any = bool(self.everything)
+        excused = ids & (awaiting | _held(scene))
+        self.excused = frozenset({("awaiting_rewrite", "pid"), ("hold_subject", "identity_pid")})
+        self.everything = everything
+        self.strict = Needles(texts, ids - excused) if excused else everything
 
     def of(self, table: str, column: str) -> Needles:
         """Return what a column may not hold."""

@@ -7,22 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shelflife.rights.verify.contents import Unpacking
-from shelflife.rights.verify.control import buried, came_back, searched_texts
-from shelflife.rights.verify.needles import Needles
+from shelflife.rights.verify.control import buried, came_back
 from shelflife.subjects.directory import Alias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from shelflife.rights.verify.needles import Needles
     from shelflife.rights.verify.scene import Scene
 
 STORE = "inbox"
 _ACCOUNT = "account"
 
 
-def check_inbox(scene: Scene) -> None:
+def check_inbox(scene: Scene, needles: Needles) -> None:
     """Look at every waiting file, hidden ones too: whose folder it is in, and what it holds."""
-    needles = Needles(searched_texts(scene))
     folder = scene.settings.inbox
     erased: dict[str, bool] = {}
     for path in _files(folder):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-import yaml
 
 from shelflife.control.tables import hold
 from shelflife.errors import ConfigurationError
@@ -32,6 +32,9 @@ HOLD_CLASS = "hold/"
 QUARANTINE = "quarantine_"
 PURGE_GRACE_DAYS = 2
 """How long a partition may be open past its window: a purge runs daily, and may fail once."""
+
+# The key that only a policy's document has at its top.
+_POLICY = re.compile(r"""^[{ \t]*["']?policy["']?[ \t]*:""", re.MULTILINE)
 
 # A day is over everywhere on earth twelve hours after it is over in UTC.
 _LAST_ZONE = dt.timedelta(hours=12)
@@ -67,10 +70,9 @@ def read_rules(settings: Settings) -> Rules:
 def _is_policy(file: Path) -> bool:
     """Tell whether a YAML file is a policy: regimes, calendars and declarations of copies lie beside them."""
     try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        return _POLICY.search(file.read_text(encoding="utf-8")) is not None
+    except (OSError, UnicodeDecodeError):
         return True
-    return isinstance(document, dict) and "policy" in document
 
 
 def check_retention(scene: Scene, rules: Rules) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shelflife.config import ZONES
 from shelflife.rights.verify import key_pages, survey
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shelflife.rights.verify.key_pages import Root, ZoneKeys
     from shelflife.rights.verify.survey import FileRow, Survey
     from shelflife.rights.verify.targets import Target
+    from shelflife.subjects.directory import Alias
 
 
 @dataclass
@@ -45,6 +46,7 @@ class Scene:
         keys: by zone, what opens of the key tree; a zone whose root key is gone is absent.
         inspection: what is found.
         days: by raw partition, the days of its decoded rows.
+        stones: tombstones of aliases that were looked up.
     """
 
     settings: Settings
@@ -57,6 +59,7 @@ class Scene:
     keys: dict[str, ZoneKeys] = field(repr=False)
     inspection: Inspection = field(default_factory=Inspection)
     days: dict[str, DaysSeen] = field(default_factory=dict)
+    stones: dict[Alias, sa.Row[Any] | None] = field(default_factory=dict, repr=False)
 
     def key(self, zone: str, number: int | None) -> bytes | None:
         """Return a key of a zone; None where there is none."""
