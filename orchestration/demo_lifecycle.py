@@ -145,6 +145,7 @@ class Lifecycle:
         restore(self.settings, self.folder / "backups", clock=self.clock)
         with self._opened() as estate:
             self.derive(estate)
+        self._job("Carrying out the restored requests (job dsar_erase)", "dsar_erase")
         self._job("Publishing copies", "publish_copies")
 
     def _look_for_residue(self) -> None:

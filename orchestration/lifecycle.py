@@ -20,6 +20,7 @@ from shelflife.errors import ConfigurationError, ResidueFound, Terminal
 from shelflife.policy.loading import load_policies, load_rulebook
 from shelflife.policy.retention import RetentionPolicy
 from shelflife.recovery.backup import backup
+from shelflife.recovery.expiry import forget_final
 from shelflife.retention.apply import Applied, apply_plan, plan_purge
 from shelflife.retention.checks import oldest_rows
 from shelflife.retention.plan_file import write_plan
@@ -149,7 +150,9 @@ def finalize(context: dg.OpExecutionContext, estate: EstateResource) -> None:
 
     def work() -> finality.Finalized:
         with estate.opened() as opened:
-            return finality.finalize(opened, clock=estate.clock)
+            done = finality.finalize(opened, clock=estate.clock)
+            forget_final(opened)
+            return done
 
     done = neutral(work)
     context.add_output_metadata(facts(root_keys_destroyed=done.root_keys, erasures_final=len(done.requests)))

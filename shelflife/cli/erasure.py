@@ -20,6 +20,7 @@ from shelflife.cli.console import (
 )
 from shelflife.errors import ConfigurationError
 from shelflife.ledger.notes import VerifierKey
+from shelflife.recovery.expiry import forget_final
 from shelflife.rights import certificates, finality
 from shelflife.rights.erasure import Options, check_options, due, explain, run_erasures
 
@@ -104,7 +105,13 @@ def finalize(as_json: Json = False) -> None:
     with opened() as estate:
         finished = finality.finish_deferred(estate, Options(clock=clock, dagster_home=dagster_home()))
         found = finality.finalize(estate, clock=clock)
-    facts = {"finished": len(finished), "root_keys_destroyed": found.root_keys, "final": len(found.requests)}
+        forgotten = forget_final(estate)
+    facts = {
+        "finished": len(finished),
+        "root_keys_destroyed": found.root_keys,
+        "final": len(found.requests),
+        "journal_records_forgotten": forgotten,
+    }
     if as_json:
         print_json(facts)
     else:

@@ -39,6 +39,7 @@ from shelflife.recovery.replay import Replay, Replayed, apply, merge, people_to_
 from shelflife.recovery.replayed import unreplayed
 from shelflife.recovery.target import Target
 from shelflife.retention.preserve import preserve
+from shelflife.rights.exporting import expire_exports
 from shelflife.subjects.directory import pseudonym_map
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class _Restore:
         reached("restore.rewritten")
         self.say("copies")
         emptied, left = empty_copies(self.estate, self.clock())
-        unregistered = physical.remove_unregistered(self.estate)
+        unregistered = physical.remove_unregistered(self.estate) + expire_exports(self.estate, self.clock())
         collect(self.estate, self.clock())
         report = RestoreReport(
             backup=self.manifest.name,

@@ -112,9 +112,19 @@ def certificate_file(estate: Estate, request_id: str, stage: Stage | None = None
     return json.dumps(parts, indent=1) + "\n"
 
 
-def keep_file(estate: Estate, request_id: str, stage: Stage) -> Path:
-    """Write a certificate's file beside the control database too, which it then survives; return where."""
+def keep_file(estate: Estate, request_id: str, stage: Stage, *, anew: bool = False) -> Path:
+    """Write a certificate's file beside the control database too, which it then survives; return where.
+
+    Args:
+        estate: the estate.
+        request_id: the request.
+        stage: which certificate.
+        anew: replace the file of an earlier certificate. Otherwise that one stands: after a restore an erasure runs
+            again and finds nothing left, which is less than what the first certificate says.
+    """
     path = _path(estate.settings, request_id, stage)
+    if path.exists() and not anew:
+        return path
     text = certificate_file(estate, request_id, stage)
 
     def write(sink: io.RawIOBase) -> None:

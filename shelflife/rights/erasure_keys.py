@@ -11,7 +11,7 @@ from shelflife.control.crashpoints import reached
 from shelflife.control.tables import alias, subject
 from shelflife.errors import ReadersRemain
 from shelflife.estate import Secret
-from shelflife.journal.destruction import AwaitingRewrite, Destruction, Tombstone
+from shelflife.journal.destruction import AwaitingRewrite, Continuation, Destruction, Tombstone
 from shelflife.journal.journal import record_all
 from shelflife.keys import leases
 from shelflife.lake.awaiting import await_rewrite
@@ -23,7 +23,7 @@ from shelflife.rights.deadlines import physical_deadline
 from shelflife.rights.manifest import Manifest, make_manifest, read_manifest, write_manifest
 from shelflife.rights.outcomes import record_outcome
 from shelflife.rights.request_states import State
-from shelflife.rights.requests import add_facts, get, request_in, set_state
+from shelflife.rights.requests import add_facts, get, request_in, sealed_names, set_state
 from shelflife.subjects.directory import alias_digest, bury
 
 if TYPE_CHECKING:
@@ -212,7 +212,21 @@ def _destruction(
         keyrings={zone: [manifest.pids[zone]] for zone in ("identity", "raw")} if whole else {},
         awaiting=[AwaitingRewrite(table, pid, manifest.request_id, due_at) for table in manifest.tables],
         streams=manifest.streams,
+        continuation=_continuation(conn, manifest),
     )
+
+
+def _continuation(conn: sa.Connection, manifest: Manifest) -> Continuation:
+    """Return what brings the request back if a backup from before it is restored: it then runs again to its end."""
+    asked = request_in(conn, manifest.request_id)
+    row = {
+        "kind": str(asked.kind),
+        "streams": list(asked.streams),
+        "reason": asked.reason,
+        "regimes": list(asked.regimes),
+        "received_at": asked.received_at.isoformat(),
+    }
+    return Continuation(asked.request_id, row, sealed_names(manifest.subject_id))
 
 
 def _entry(manifest: Manifest) -> dict[str, JSON]:

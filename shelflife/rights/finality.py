@@ -117,5 +117,5 @@ def _complete(estate: Estate, request_id: str, now: datetime) -> bool:
         generations = {zone: tree.generation(tx.conn) for zone, tree in estate.trees.items()}
         add_facts(tx, request_id, generations=generations)
         issue(estate, tx, request_id, "effective", now)
-    keep_file(estate, request_id, "effective")
+    keep_file(estate, request_id, "effective", anew=True)
     return True

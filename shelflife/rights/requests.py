@@ -117,8 +117,7 @@ def submit(
         number = estate.trees[IDENTITY].insert(tx, KeyKind.FILE, 1)[0]
         key = estate.trees[IDENTITY].lookup(tx.conn, [number])[0]
         assert key is not None  # noqa: S101  inserted a moment ago
-        names = {"subject_id": person.subject_id.hex(), "recipient_key": recipient_key.hex()}
-        body = json.dumps(names).encode()
+        body = sealed_names(person.subject_id, recipient_key)
         tx.conn.execute(
             request.insert().values(
                 request_id=request_id,
@@ -262,6 +261,11 @@ def events(conn: sa.Connection, request_id: str) -> list[Event]:
     query = sa.select(request_event).where(request_event.c.request_id == request_id)
     rows = conn.execute(query.order_by(request_event.c.position))
     return [Event(row.event, row.at, row.facts) for row in rows]
+
+
+def sealed_names(subject_id: bytes, recipient_key: bytes = b"") -> bytes:
+    """Return what a request seals: whom it is about, and the key that an export goes to."""
+    return json.dumps({"subject_id": subject_id.hex(), "recipient_key": recipient_key.hex()}).encode()
 
 
 def subject_of(estate: Estate, conn: sa.Connection, request_id: str) -> bytes:
