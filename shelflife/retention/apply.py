@@ -55,7 +55,7 @@ class Applied:
     """What applying a plan did, in counts.
 
     Attributes:
-        rows_preserved: rows that were sealed again for holds; none when a killed run had done it.
+        rows_preserved: rows of what went that holds keep, sealed again.
         partitions: partitions that were destroyed.
         rows: their rows.
         keys: keys that were destroyed.
@@ -173,7 +173,7 @@ def _destroy(
     if isinstance(stage, PreserveHeld):
         kept = preserve(estate, None, None, clock=clock, reason="purge", partition_ids=stage.partition_ids)
         reached("purge.preserved")
-        return replace(done, rows_preserved=kept.rows)
+        return replace(done, rows_preserved=kept.covered)
     facts = {"rows_preserved": done.rows_preserved}
     gone = expire(estate, done.plan_id, plan, stage, facts, clock())
     return replace(done, **asdict(gone))

@@ -44,17 +44,19 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class Preserved:
-    """What was preserved, in counts; all zero when it was held already or nothing is.
+    """What was preserved, in counts.
 
     Attributes:
-        rows: rows that were sealed again; a row that two holds cover counts twice.
+        rows: rows that were sealed again by this call; a row that two holds cover counts twice.
         people: whose rows they are.
         partitions: held partitions that grew.
+        covered: rows that holds cover of what was asked for, with those that were held before: what stays.
     """
 
     rows: int = 0
     people: int = 0
     partitions: int = 0
+    covered: int = 0
 
 
 def preserve(
@@ -105,10 +107,11 @@ def _preserve(
         return Preserved()
     made: list[Resealed] = []
     with held_lease(estate, "preserve", clock) as first, ExitStack() as stack:
-        lease = first
+        lease, covered = first, 0
         batch: Batch | None = None
         for task in tasks:
-            fresh = fresh_rows(estate, task, batch.batch_id if batch else None)
+            seen, fresh = fresh_rows(estate, task, batch.batch_id if batch else None)
+            covered += seen
             if fresh is None:
                 continue
             batch = batch or stack.enter_context(open_batch(estate, clock()))
@@ -126,6 +129,7 @@ def _preserve(
         rows=sum(one.samples for one in made),
         people=len(frozenset().union(*(one.people for one in made))),
         partitions=len({one.home.partition_id for one in made}),
+        covered=covered,
     )
 
 

@@ -78,8 +78,8 @@ class Resealed:
     sha256: bytes
 
 
-def fresh_rows(estate: Estate, task: Task, batch_id: str | None) -> Fresh | None:
-    """Return the rows that a task's hold covers and does not hold yet; None when there are none.
+def fresh_rows(estate: Estate, task: Task, batch_id: str | None) -> tuple[int, Fresh | None]:
+    """Return how many rows a task's hold covers, and those that it does not hold yet; None when there are none.
 
     Args:
         estate: the estate.
@@ -93,14 +93,14 @@ def fresh_rows(estate: Estate, task: Task, batch_id: str | None) -> Fresh | None
         source = partitions_by_id(conn, [task.partition_id])[task.partition_id]
         rows = covered_rows(estate, conn, source, task.hold, task.people.keys())
         if not rows.num_rows:
-            return None
+            return 0, None
         people = [task.people[pid] for pid in sorted(rows.column("pid").unique().to_pylist())]
         held = held_partition(conn, task.hold, source)
         known = _known(estate, conn, task.hold, held, people, batch_id) if held is not None else None
     fresh = without_duplicates(_indexed(rows, {one.raw_pid: who for who, one in enumerate(people)}), known)
     if fresh.is_empty():
-        return None
-    return Fresh(source, held.version if held is not None else 0, fresh, people)
+        return rows.num_rows, None
+    return rows.num_rows, Fresh(source, held.version if held is not None else 0, fresh, people)
 
 
 def reseal(estate: Estate, task: Task, fresh: Fresh, batch: Batch, now: dt.datetime) -> Resealed:

@@ -60,14 +60,14 @@ def test_exactly_the_covered_rows_are_held_and_preserving_again_adds_nothing(fil
     before, ada, unchecked = readable(filled), of_person(filled, "ada"), unjudged(filled)
     one = hold_on(filled, "ada", streams=["heart"], first_day=dt.date(2024, 11, 1))
     done = preserve(filled, None, None, clock=clock, reason="test")
-    assert done == Preserved(rows=3 + 3 + 1 + 1, people=1, partitions=4)
+    assert done == Preserved(rows=3 + 3 + 1 + 1, people=1, partitions=4, covered=8)
     kept = held(filled, one.hold_id)
     assert set(kept) == {("ada", "heart"), ("ada", "quarantine_heart")}
     expected = pl.concat([ada["heart", OLD], ada["heart", RECENT]])
     assert kept["ada", "heart"].equals(expected.sort(expected.columns, nulls_last=True))
     days = kept["ada", "quarantine_heart"]["local_date"].to_list()
     assert days == [dt.date(2024, 11, 1), dt.date(2026, 11, 20)]
-    assert preserve(filled, None, None, clock=clock, reason="test") == Preserved()
+    assert preserve(filled, None, None, clock=clock, reason="test") == Preserved(covered=8)
     assert readable(filled) == before
     with filled.database.read() as conn:
         verify(conn, filled.ledger.verifier_key, filled.witness)
