@@ -14,6 +14,7 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 # The mark is a row in the table of counters: it has to commit with the keys, and counts like them.
 _MARK = (key_counter.c.zone == "journal") & (key_counter.c.kind == 0)
 _VOID = b"\x00"
+_MARKS_BEFORE: WeakKeyDictionary[sa.RootTransaction, int] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def record_all(estate: Estate, conn: sa.Connection, destructions: Sequence[Destr
     journal, key = _file(estate.settings), _key(estate, conn)
     with journal.opened():
         settled = _settled(journal, conn)
-        seals = _voids(journal, key, settled)
+        seals = _voids(journal, key, mark(conn))
         seals += [partial(_sealed, key, encode(destruction)) for destruction in destructions]
         head = journal.append(seals, settled=settled)
     set_mark(conn, head.sequence)
@@ -189,13 +191,17 @@ def set_mark(conn: sa.Connection, sequence: int) -> None:
 
 
 def _settled(journal: JournalFile, conn: sa.Connection) -> int:
-    """Return the mark, provided that it fits the journal.
+    """Return the mark as it was committed before this transaction, provided that it fits the journal.
 
     Raises:
         LedgerBroken: the database has committed records that the journal lacks.
         RestoreIncomplete: another database has committed records that this one lacks.
     """
-    committed, note = mark(conn), journal.note()
+    note, transaction = journal.note(), conn.get_transaction()
+    if transaction is None:
+        raise ValueError("A destruction is recorded in the transaction that makes it true.")
+    # A second record of one transaction would see the first one's mark, which is not committed.
+    committed = _MARKS_BEFORE.setdefault(transaction, mark(conn))
     if committed > journal.tail().sequence:
         broken("holds fewer records than the control database has seen")
     if committed < note.settled:

@@ -108,6 +108,17 @@ def test_a_record_whose_commit_failed_is_void(estate):
     assert names(estate) == ["a", "b"]
 
 
+def test_two_records_of_a_transaction_count_or_fail_together(estate):
+    for lucky in (False, True):
+        with suppress(ZeroDivisionError), estate.database.commit() as tx:
+            journal.record(estate, tx.conn, one("a"))
+            journal.record(estate, tx.conn, one("b"))
+            if not lucky:
+                raise ZeroDivisionError
+    write(estate, one("c"))
+    assert names(estate) == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("point", ["journal.append.written", "journal.append.noted", "journal.record.marked"])
 def test_a_killed_record_is_void_and_the_next_one_counts(estate, settings, point):
     write(estate, one("a"))
