@@ -1,1 +1,1 @@
-"""Retention policies: typed, versioned YAML, with a JSON Schema for editors."""
+"""Policy as code: retention rules, regimes with their clocks and caps, what changes between versions, what is published."""
