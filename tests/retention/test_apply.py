@@ -364,21 +364,7 @@ def test_a_purge_is_written_to_journal_ledger_and_lineage(filled):
     assert datasets == {f"{line.zone}/{line.table_name}" for line in made.remove}
 
 
-def test_old_records_go_by_the_rules_that_name_them(filled, tmp_path):
-    policies = tmp_path / "policies"
-    shutil.copytree(filled.settings.policies, policies)
-    filled.settings = filled.settings.model_copy(update={"policies": policies})
-    text = (policies / "default.yaml").read_text()
-    extra = """
-  - retention_class: audit/default
-    applies_to: [query_audit, attribute_disclosures]
-    keep: P1Y
-    physical_deadline: P30D
-    owner: privacy-office
-    deputy: legal
-    reason: Who asked what is only looked into for a year.
-"""
-    (policies / "default.yaml").write_text(text.rstrip() + extra)
+def test_old_records_go_by_the_rules_that_name_them(filled):
     old, young = NOW - dt.timedelta(days=3000), NOW - dt.timedelta(days=3)
     with filled.database.commit() as tx:
         numbers = filled.trees["identity"].insert(tx, KeyKind.FILE, 3)
