@@ -41,7 +41,7 @@ _PLAIN = re.compile(
 )
 
 
-def is_expected(relative: PurePosixPath) -> bool:
+def is_expected(relative: PurePosixPath | Path) -> bool:
     """Tell whether a rule expects a file at this path, relative to `home`."""
     return any(pattern.fullmatch(str(relative)) for pattern in EXPECTED)
 
@@ -56,6 +56,8 @@ def opaque(
         facts: of the file; `find <home> -inum N` finds it.
         known: parts that the catalog knows, such as table names.
     """
+    if is_expected(relative):
+        return str(relative)
     parts = [part if part in known or _PLAIN.fullmatch(part) else "*" for part in relative.parts]
     inode = "" if facts is None or "*" not in parts else f" (inode {facts.st_ino})"
     return "/".join(parts) + inode

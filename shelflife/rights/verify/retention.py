@@ -34,7 +34,7 @@ PURGE_GRACE_DAYS = 2
 """How long a partition may be open past its window: a purge runs daily, and may fail once."""
 
 # The key that only a policy's document has at its top.
-_POLICY = re.compile(r"""^[{ \t]*["']?policy["']?[ \t]*:""", re.MULTILINE)
+_POLICY = re.compile(r"""^(\{\s*)?["']?policy["']?\s*:""", re.MULTILINE)
 
 # A day is over everywhere on earth twelve hours after it is over in UTC.
 _LAST_ZONE = dt.timedelta(hours=12)

@@ -44,14 +44,16 @@ class Listed:
         return stat.S_ISREG(self.facts.st_mode)
 
 
-def listing(home: Path, leave_out: Collection[Path] = ()) -> list[Listed]:
+def listing(home: Path, leave_out: Collection[Path] = (), *, as_if_in: str = "") -> list[Listed]:
     """List everything under a folder, hidden things too, without following links.
 
     Args:
         home: the folder.
         leave_out: folders below it that are looked at by other parts.
+        as_if_in: what the relative paths begin with, for a folder of the estate that lies elsewhere.
     """
-    return sorted(_walk(home, home, frozenset(leave_out)), key=lambda one: str(one.relative))
+    found = _walk(home, frozenset(leave_out), PurePosixPath(as_if_in))
+    return sorted(found, key=lambda one: str(one.relative))
 
 
 def check_storage(
@@ -194,6 +196,10 @@ def _check_live(scene: Scene, file: FileRow) -> None:
         return
     path = scene.settings.zone_folder(file.zone) / file.path
     scene.inspection.looked(STORE, "live files")
+    if not file.sha256 and scene.survey.may_await_overwriting(scene.now):
+        # Its rows are being overwritten, and its digest is written down after that.
+        scene.inspection.looked(STORE, "files being overwritten")
+        return
     if _is_as_registered(path, file):
         return
     # The catalog may have moved on since the snapshot: what counts is what it says now.
@@ -237,7 +243,7 @@ def place_of(file: FileRow) -> str:
     return f"{file.zone}/{file.table_name} {file.file_id}"
 
 
-def _walk(folder: Path, home: Path, leave_out: frozenset[Path]) -> Iterator[Listed]:
+def _walk(folder: Path, leave_out: frozenset[Path], relative: PurePosixPath) -> Iterator[Listed]:
     try:
         entries = list(os.scandir(folder))
     except FileNotFoundError:
@@ -250,6 +256,6 @@ def _walk(folder: Path, home: Path, leave_out: frozenset[Path]) -> Iterator[List
             facts = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             continue
-        yield Listed(path, PurePosixPath(path.relative_to(home).as_posix()), facts)
+        yield Listed(path, relative / entry.name, facts)
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(path, home, leave_out)
+            yield from _walk(path, leave_out, relative / entry.name)

@@ -63,6 +63,8 @@ def verify(
     settings = estate.settings
     # Files are registered before they are written: whatever is listed first is in the catalog that is read next.
     listed = listing(settings.home, leave_out=[settings.inbox, *([dagster_home] if dagster_home else [])])
+    if not settings.journal_folder.is_relative_to(settings.home):
+        listed += listing(settings.journal_folder, as_if_in="journal")
     with estate.database.read() as conn:
         scene = scenes.look(settings, estate.database, conn, now, targets)
         needles = _needles(scene)

@@ -185,3 +185,19 @@ def test_a_digest_that_an_erasure_is_about_to_write(estate):
     file = one(estate, live("raw", "heart"))
     change(estate, data_file.update().where(data_file.c.file_id == file.file_id).values(sha256=b""))
     assert rules(found(estate)) == {"altered_file"}
+    values = {"kind": "erasure", "streams": [], "reason": "request", "regimes": [], "state": "rewritten"}
+    facts = {"physical_due": (NOW + dt.timedelta(days=1)).isoformat()}
+    change(estate, request.insert().values(request_id="2" * 32, received_at=NOW, facts=facts, **values))
+    assert found(estate).findings == ()
+    assert found(estate).counts["storage: files being overwritten"] == 1
+
+
+def test_a_journal_that_lies_elsewhere(erased, target, account, tmp_path):
+    erased.settings = erased.settings.model_copy(update={"journal": tmp_path / "elsewhere"})
+    write(tmp_path / "elsewhere" / "destructions.lock", account.encode())
+    write(tmp_path / "elsewhere" / "x", b"anything")
+    outcome = found(erased, target)
+    assert {(finding.rule, finding.place.partition(" ")[0]) for finding in outcome.findings} == {
+        ("target_in_file", "journal/destructions.lock"),
+        ("unregistered_file", "journal/*"),
+    }
