@@ -26,7 +26,7 @@ from shelflife.errors import KeyDestroyed, KeyTreeUnopenable, PlanOutdated, Plan
 from shelflife.journal.journal import read_all
 from shelflife.keys.leases import current_epoch, issue
 from shelflife.keys.tree import KeyKind
-from shelflife.lake.catalog import files_of_partition, partitions
+from shelflife.lake.catalog import files_of_partition, move_partitions, partitions
 from shelflife.lake.derive import derive
 from shelflife.lake.status import status
 from shelflife.lake.unseal import read_partition
@@ -230,10 +230,11 @@ def test_rows_that_land_in_an_unconcerned_partition_are_no_reason_to_refuse(fill
     assert apply_plan(filled, name, clock=clock).partitions > 0
 
 
-@pytest.mark.parametrize("what", ["landing", "hold", "destroyed"])
+@pytest.mark.parametrize("what", ["landing", "hold", "destroyed", "version", "files"])
 def test_what_moves_between_the_checks_and_the_commit_refuses_too(filled, put, monkeypatch, what):
     """The last check is inside the commit that destroys."""
-    name, _ = written(filled)
+    name, made = written(filled)
+    line = next(line for line in made.remove if line.table_name == "heart")
     expire = applying.expire
 
     def moved_first(*rest):
@@ -241,6 +242,13 @@ def test_what_moves_between_the_checks_and_the_commit_refuses_too(filled, put, m
             land_rows(filled, put, rows("ada", days=(OLD,), value=80), NOW)
         elif what == "hold":
             hold_on(filled, "bob")
+        elif what == "version":
+            with filled.database.commit() as tx:
+                move_partitions(tx, {line.partition_id: line.version})
+        elif what == "files":
+            with filled.database.commit() as tx:
+                mine = data_file.c.partition_id == line.partition_id
+                tx.conn.execute(data_file.update().where(mine).values(state="replaced", replaced_at=NOW))
         else:
             other = replace(plan_purge(filled, clock=clock), brake_percent=99)
             monkeypatch.setattr(applying, "expire", expire)
