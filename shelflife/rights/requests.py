@@ -107,6 +107,11 @@ def submit(
         )
     if streams and kind is not Kind.ERASURE:
         raise ConfigurationError("Only an erasure can be of single streams.", remedy="Leave the streams out.")
+    if kind is Kind.EXPORT and not regimes:
+        raise ConfigurationError(
+            "An export needs a law that it is made under: it says what is left out.",
+            remedy="Name at least one regime.",
+        )
     request_id = uuid.uuid4().hex
     with estate.database.commit() as tx:
         person = find(estate, tx.conn, [alias]).get(alias)

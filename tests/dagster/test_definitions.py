@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from assets.metadata import facts
 from assets.partitions import DAYS, GRAINS, partition_key, ranges
+from orchestration import lifecycle
 from orchestration.hardening import REDACTED_LOGGER
 from orchestration.refusing_io import refusing_io_manager
 from shelflife.errors import ConfigurationError
@@ -23,7 +24,7 @@ from tests.dagster.conftest import MARKS, NAME, ROOT, write_home
 
 pytestmark = MARKS
 
-OWNERS = {"team:data-platform", "team:analytics", "team:privacy"}
+OWNERS = {"team:data-platform", "team:analytics", "team:privacy", "team:mobile-backend"}
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +35,33 @@ def specs(warehouse):
 def test_definitions_load_and_validate(warehouse, specs):
     dg.Definitions.validate_loadable(warehouse.definitions)
     assert {f"raw/{stream}" for stream in STREAMS} <= specs.keys()
-    assert {spec.group_name for spec in specs.values()} == {"raw", "derived", "analytics", "identity"}
+    assert {spec.group_name for spec in specs.values()} == {
+        "raw",
+        "derived",
+        "analytics",
+        "identity",
+        "copies",
+    }
     jobs = {job.name for job in warehouse.definitions.resolve_all_job_defs()}
-    assert {"land_inbox", "derive_tables", "derive_monthly_tables", "derive_cohorts"} <= jobs
+    assert {
+        "land_inbox",
+        "derive_tables",
+        "derive_monthly_tables",
+        "derive_cohorts",
+        "publish_copies",
+    } <= jobs
+    assert {job.name for job in lifecycle.JOBS} == {
+        "nightly_purge",
+        "physical_erasure",
+        "finalize_keys",
+        "dsar_export",
+        "dsar_erase",
+        "verify_residue",
+        "reconcile_copies",
+        "backup",
+        "request_clocks",
+    }
+    assert {job.name for job in lifecycle.JOBS} <= jobs
 
 
 def test_every_asset_has_an_owner_that_is_a_function_kinds_and_classed_columns(specs):

@@ -106,6 +106,7 @@ def test_an_identity_check_keeps_method_and_outcome(landed):
         {"regimes": ["no_such_law"]},
         {"reason": "because"},
         {"kind": Kind.EXPORT, "streams": ["glucose"]},
+        {"kind": Kind.EXPORT, "regimes": ()},
     ],
 )
 def test_what_does_not_exist_is_refused(landed, wrong):

@@ -31,7 +31,9 @@ def destructions(estate: Estate, conn: sa.Connection) -> list[Destruction]:
         LedgerBroken: the journal was cut, altered, or belongs to another estate.
         RestoreIncomplete: the control database is older than the journal.
     """
-    if not estate.settings.journal_folder.is_dir():
+    settings = estate.settings
+    traces = (settings.journal_folder / "destructions.journal", settings.witness_folder / "journal.note")
+    if not any(trace.exists() for trace in traces):
         return []
     committed = mark(conn)
     return [one.destruction for one in read_all(estate, conn) if one.sequence <= committed]

@@ -41,3 +41,14 @@ def test_an_outcome_can_be_kept(erased, target, account):
     assert account not in kept
     assert not any(pid.hex() in kept for pids in target.pids.values() for pid in pids)
     assert account not in repr(target)
+
+
+def test_looking_changes_nothing(erased, target):
+    def everything() -> dict[str, bytes]:
+        home = erased.settings.home
+        files = [path for path in home.rglob("*") if path.is_file() and not path.name.endswith("-shm")]
+        return {str(path.relative_to(home)): path.read_bytes() for path in files}
+
+    before = everything()
+    found(erased, target)
+    assert everything() == before

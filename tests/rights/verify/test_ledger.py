@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from shelflife.control.tables import ledger_leaf
 from shelflife.journal.destruction import Destruction
 from shelflife.journal.journal import record
@@ -33,6 +35,9 @@ def test_a_journal_that_was_cut(estate):
     assert found(estate).counts["ledger: recorded destructions"] == 2
     journal = estate.settings.journal_folder / "destructions.journal"
     journal.write_bytes(journal.read_bytes()[:-40])
+    assert rules(found(estate)) == {"journal_broken"}
+    # One that is gone altogether is missed by the witness's note.
+    shutil.rmtree(estate.settings.journal_folder)
     assert rules(found(estate)) == {"journal_broken"}
 
 
