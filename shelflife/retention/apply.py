@@ -13,26 +13,21 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from shelflife.control.crashpoints import reached
-from shelflife.control.tables import awaiting_rewrite, copy_item, data_file, purge_plan
-from shelflife.copies.publish import publish as publish_copies
-from shelflife.copies.reconciling import expire_copies
-from shelflife.copies.registry import load_declarations
+from shelflife.control.tables import purge_plan
 from shelflife.errors import CopyUnreachable, PlanRefused
 from shelflife.lake.batches import give_up_dead
-from shelflife.lake.collect import collect
 from shelflife.lake.record import publish
-from shelflife.lake.rewrite import rewrite_without
 from shelflife.policy.changes import adoption
 from shelflife.policy.loading import load_policies
 from shelflife.retention.adoption import adopted_policies
 from shelflife.retention.expiring import expire, outdated
+from shelflife.retention.follow_up import collect_files, expire_copy_items, refresh_copies, rewrite_erased
 from shelflife.retention.holds import active_holds, scope_digest
 from shelflife.retention.plan import make_plan
 from shelflife.retention.plan_file import read_plan
 from shelflife.retention.preserve import preserve
-from shelflife.retention.reading import REWRITE_MARGIN, read_state
+from shelflife.retention.reading import read_state
 from shelflife.retention.stages import (
-    CollectFiles,
     ExpireCopyItems,
     ExpirePartitions,
     Plan,
@@ -155,12 +150,13 @@ def _run(
     if isinstance(stage, PreserveHeld | ExpirePartitions):
         return done if committed else _destroy(estate, plan, stage, done, clock)
     if isinstance(stage, ExpireCopyItems):
-        return replace(done, copy_items=_expire_copies(estate, stage, clock))
+        return replace(done, copy_items=expire_copy_items(estate, stage, clock))
     if isinstance(stage, RefreshCopies):
-        return replace(done, copies_refreshed=_refresh_copies(estate, stage, clock))
+        return replace(done, copies_refreshed=refresh_copies(estate, stage, clock))
     if isinstance(stage, RewriteErased):
-        return replace(done, files_rewritten=_rewrite(estate, stage, clock))
-    return _collect(estate, stage, done, clock())
+        return replace(done, files_rewritten=rewrite_erased(estate, stage, clock))
+    unlinked, left = collect_files(estate, clock())
+    return replace(done, files_unlinked=unlinked, files_waiting=left)
 
 
 def _destroy(
@@ -251,63 +247,3 @@ def _finish(estate: Estate, plan: Plan, done: Applied, now: dt.datetime) -> None
         here = purge_plan.c.plan_id == done.plan_id
         if tx.conn.execute(purge_plan.update().where(here).values(**values)).rowcount == 0:
             tx.conn.execute(purge_plan.insert().values(plan_id=done.plan_id, made_at=plan.made_at, **values))
-
-
-def _expire_copies(estate: Estate, stage: ExpireCopyItems, clock: Callable[[], dt.datetime]) -> int:
-    """Let every copy remove what is past its time to live.
-
-    Raises:
-        CopyUnreachable: one of them did not; the others are done.
-    """
-    gone = sum(expire_copies(estate, clock).values())
-    wanted = {(one.copy_name, one.item) for one in stage.items}
-    late = (copy_item.c.state == "live") & (copy_item.c.expires_at <= clock())
-    query = sa.select(copy_item.c.copy_name, copy_item.c.item).where(late)
-    with estate.database.read() as conn:
-        left = {row.copy_name for row in conn.execute(query) if (row.copy_name, row.item) in wanted}
-    if left:
-        raise _unreachable(left)
-    return gone
-
-
-def _refresh_copies(estate: Estate, stage: RefreshCopies, clock: Callable[[], dt.datetime]) -> int:
-    """Publish copies again that were made from what expired.
-
-    Raises:
-        CopyUnreachable: one of them could not be; the others are done.
-    """
-    declared = load_declarations(estate.settings)
-    report = publish_copies(estate, [name for name in stage.copies if name in declared], clock=clock)
-    left = {one.copy for one in report.failed} | (set(stage.copies) - set(declared))
-    if left:
-        raise _unreachable(left)
-    return len(report.copies)
-
-
-def _unreachable(names: set[str]) -> CopyUnreachable:
-    return CopyUnreachable(
-        f"These copies still hold what expired: {', '.join(sorted(names))}.",
-        remedy="Apply the same plan again when they answer and are declared; everything else of it is done.",
-    )
-
-
-def _rewrite(estate: Estate, stage: RewriteErased, clock: Callable[[], dt.datetime]) -> int:
-    due = awaiting_rewrite.c.due_at <= clock() + REWRITE_MARGIN
-    with estate.database.read() as conn:
-        rows = conn.execute(
-            sa.select(awaiting_rewrite).where(awaiting_rewrite.c.table_name.in_(stage.tables), due)
-        ).all()
-    gone: dict[str, set[bytes]] = {}
-    for row in rows:
-        gone.setdefault(row.table_name, set()).add(bytes(row.pid))
-    return rewrite_without(estate, gone, clock=clock).files
-
-
-def _collect(estate: Estate, stage: CollectFiles, done: Applied, now: dt.datetime) -> Applied:
-    del stage
-    unlinked = collect(estate, now)
-    reached("purge.collected")
-    waiting = sa.select(sa.func.count()).select_from(data_file).where(data_file.c.state == "replaced")
-    with estate.database.read() as conn:
-        left = int(conn.execute(waiting).scalar_one())
-    return replace(done, files_unlinked=unlinked, files_waiting=left)

@@ -11,6 +11,7 @@ import yaml
 
 from shelflife.control.tables import awaiting_rewrite, copy_item, purge_plan
 from shelflife.copies.publish import publish
+from shelflife.copies.reconciling import reconcile
 from shelflife.copies.registry import load_declarations, open_adapter
 from shelflife.copies.tokens import copy_token
 from shelflife.errors import CopyUnreachable
@@ -106,6 +107,15 @@ def test_a_copy_that_fails_keeps_the_plan_open_until_it_answers(published):
     assert (done.already, done.copies_refreshed, done.partitions) == (False, 1, 6)
     assert days_in_cache(published) == {dt.date(2026, 11, 20)}
     assert apply_plan(published, name, clock=clock).already
+
+
+def test_a_withdrawn_copy_keeps_the_plan_open_until_it_is_emptied(published):
+    name = written(published)
+    (published.settings.policies / "copies.yaml").unlink()
+    with pytest.raises(CopyUnreachable, match="still hold what expired: cache"):
+        apply_plan(published, name, clock=clock)
+    assert reconcile(published, clock).withdrawn == ["cache"]
+    assert apply_plan(published, name, clock=clock).copies_refreshed == 0
 
 
 def test_rewrites_are_done_before_their_deadline(filled):
