@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-
 import polars as pl
 import pytest
 import sqlalchemy as sa
@@ -29,7 +26,6 @@ from shelflife.retention.release import release
 from shelflife.rights.erasure import run_erasures
 from shelflife.rights.request_states import State
 from shelflife.rights.requests import get
-from tests.copies.estates import declared
 from tests.lake.state import derived_rows, raw_rows
 from tests.recovery.conftest import check_ledger, lose, people_in, purge
 from tests.retention.conftest import hold_on
@@ -263,18 +259,19 @@ def test_one_backup_after_another_is_restored_and_goes_on(filled, settings, back
         lose(estate)
 
 
-def test_copies_are_emptied(filled, settings, backups, clock, reopen):
-    policies = settings.home.parent / "policies"
-    shutil.copytree(settings.policies, policies)
-    (policies / "copies.yaml").write_text(json.dumps({"copies": [declared("sqlite_cache")]}))
-    moved = settings.model_copy(update={"policies": policies})
-    filled.settings = moved
+def test_copies_are_emptied_and_can_be_published_again(filled, settings, backups, clock, reopen):
+    """What the catalog of the backup names, and what was published since and nobody knows any more."""
+    before = open_adapter(filled, declaration_of(settings, "app_cache")).inventory()
+    clock.forward(hours=1)
     publish(filled, clock=clock)
-    assert open_adapter(filled, declaration_of(moved, "under_test")).inventory()
+    assert before
     lose(filled)
-    done = restore(moved, backups, clock=clock)
-    assert (done.copies_emptied, done.copies_left) == (["under_test"], [])
-    estate = reopen(moved)
-    assert not open_adapter(estate, declaration_of(moved, "under_test")).inventory()
+    done = restore(settings, backups, clock=clock)
+    assert (done.copies_emptied, done.copies_left) == (["app_cache"], [])
+    estate = reopen(settings)
+    cache = open_adapter(estate, declaration_of(settings, "app_cache"))
+    assert not cache.inventory()
+    folder = settings.home / declaration_of(settings, "app_cache").location
+    assert not [path for path in folder.rglob("*") if path.is_file()]
     publish(estate, clock=clock)
-    assert open_adapter(estate, declaration_of(moved, "under_test")).inventory()
+    assert cache.inventory()
