@@ -20,7 +20,7 @@ from shelflife.recovery.history import counts_since
 from shelflife.recovery.listing import read_listing
 from shelflife.recovery.manifest import Part
 from shelflife.recovery.placing import obstacles, witnessed
-from shelflife.recovery.replayed import unreplayed
+from shelflife.recovery.replayed import alive_though_buried, unreplayed
 from shelflife.recovery.target import Target, check_part
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ def check_estate(estate: Estate) -> RestoreCheck:
         reasons = ["A restore is not finished."] if restoring else []
         try:
             reasons += unreplayed(estate, conn)
+            if count := alive_though_buried(estate, conn):
+                reasons.append(f"{count} aliases of the erased are known")
         except ShelflifeError as error:
             reasons.append(error.what)
     return RestoreCheck(reasons)

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from shelflife.control.bulk import chunks
-from shelflife.control.tables import alias, keyring, partition, subject, tombstone
+from shelflife.control.tables import alias, keyring, partition, request, subject, tombstone
 from shelflife.journal import journal
+from shelflife.rights.request_states import State
+from shelflife.seal.values import open_value
+from shelflife.subjects.directory import PROFILE_STREAM, Alias, tombstoned
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -52,6 +55,24 @@ def unreplayed(estate: Estate, conn: sa.Connection) -> list[str]:
     if missing := len(stones) - _count(conn, tombstone.c.alias_mac, stones):
         found.append(f"{missing} missing tombstones")
     return found
+
+
+def alive_though_buried(estate: Estate, conn: sa.Connection) -> int:
+    """Count the aliases that are known although a tombstone refuses them; opens every alias.
+
+    While an erasure is between its fence and the destruction of the keys there are such aliases, and none is counted.
+    """
+    halfway = sa.select(sa.literal(1)).where(request.c.state.in_((State.FENCED, State.PRESERVED)))
+    if conn.execute(halfway).first() is not None:
+        return 0
+    rows = conn.execute(sa.select(alias)).all()
+    keys = estate.keyrings["identity"].keys(conn, sorted({bytes(row.pid) for row in rows}), PROFILE_STREAM)
+    names = []
+    for row in rows:
+        if (key := keys.get(bytes(row.pid))) is not None:
+            value = open_value(key, bytes(row.sealed), ("alias", bytes(row.alias_mac))).decode()
+            names.append(Alias(row.kind, value))
+    return len(tombstoned(estate, conn, names))
 
 
 def _keys(estate: Estate, conn: sa.Connection, records: Collection[Record]) -> list[str]:

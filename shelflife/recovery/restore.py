@@ -11,6 +11,7 @@ same command; each finds done what was done.
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from shelflife.control.tables import estate as estate_table
 from shelflife.errors import RestoreIncomplete
 from shelflife.estate import Estate
 from shelflife.journal import journal
+from shelflife.keys.shredding import locked
 from shelflife.lake.collect import collect
 from shelflife.lake.record import publish
 from shelflife.lake.rewrite import Rewritten, rewrite_without
@@ -44,7 +46,7 @@ from shelflife.subjects.directory import pseudonym_map
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from shelflife.config import Settings
@@ -122,16 +124,26 @@ def restore(
     """
     target = Target(source.resolve())
     manifest = target.choose(witnessed(settings).log, name)
-    for obstacle in obstacles(settings, target, manifest):
-        raise obstacle
     say = progress or (lambda _: None)
-    say("tables")
-    run = place(settings, target, manifest, clock())
-    estate = Estate.open(settings, clock(), while_restoring=True)
-    try:
-        return _Restore(estate, target, manifest, run, clock, say).finish()
-    finally:
-        estate.close()
+    with _alone(settings):
+        for obstacle in obstacles(settings, target, manifest):
+            raise obstacle
+        say("tables")
+        run = place(settings, target, manifest, clock())
+        estate = Estate.open(settings, clock(), while_restoring=True)
+        try:
+            return _Restore(estate, target, manifest, run, clock, say).finish()
+        finally:
+            estate.close()
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Let one restore at a time run; a second one waits, and then finds a living database."""
+    folder = settings.home / "locks"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with locked(folder / "restore.lock", exclusive=True):
+        yield
 
 
 @dataclass

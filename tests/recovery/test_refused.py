@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 
 import pytest
 
@@ -23,9 +24,12 @@ from shelflife.recovery.checks import check_estate, restore_check
 from shelflife.recovery.replay import Replayed
 from shelflife.recovery.restore import restore
 from shelflife.rights.finality import finalize
+from shelflife.rights.request_states import State
+from shelflife.rights.requests import set_state
+from shelflife.subjects.directory import Alias, bury, register_again
 from tests.lake.conftest import settings_in
 from tests.recovery.conftest import lose, purge
-from tests.rights.conftest import erase
+from tests.rights.conftest import ask, erase
 
 pytestmark = pytest.mark.slow
 
@@ -216,3 +220,37 @@ def test_nothing_is_served_while_something_is_not_replayed(filled, settings, bac
     opened = Estate.open(settings, clock())
     assert check_estate(opened).passed
     opened.close()
+
+
+def test_an_alias_under_a_tombstone_fails_the_check(filled, clock):
+    """As a restored directory without its replay has them; not while an erasure is between fence and destruction."""
+    name = Alias("account", "kim")
+    with filled.database.commit() as tx:
+        bury(filled, tx, [name], reason="erasure", now=clock())
+    assert check_estate(filled).reasons == ["1 aliases of the erased are known"]
+    request_id = ask(filled, "lou", clock)
+    with filled.database.commit() as tx:
+        set_state(tx, request_id, State.FENCED)
+    assert check_estate(filled).passed
+    with filled.database.commit() as tx:
+        set_state(tx, request_id, State.VERIFIED)
+        register_again(filled, tx, name, clock())
+    assert check_estate(filled).passed
+
+
+def test_two_restores_at_once_are_one_after_the_other(filled, settings, backups, clock):
+    lose(filled)
+    ends = []
+
+    def run() -> None:
+        try:
+            ends.append(restore(settings, backups, clock=clock))
+        except ConfigurationError as error:
+            ends.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(type(end).__name__ for end in ends) == ["ConfigurationError", "RestoreReport"]
