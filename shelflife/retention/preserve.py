@@ -122,7 +122,7 @@ def _preserve(
             reached("hold.before_commit")
             with estate.database.commit() as tx:
                 lease.check(tx.conn, clock())
-                _commit(estate, tx, batch, [task.hold for task in tasks], made, clock(), reason)
+                _commit(estate, tx, batch, made, clock(), reason)
                 reached("hold.in_commit")
             reached("hold.committed")
     return Preserved(
@@ -174,7 +174,6 @@ def _commit(
     estate: Estate,
     tx: Transaction,
     batch: Batch,
-    holds: Sequence[Hold],
     made: Sequence[Resealed],
     now: dt.datetime,
     reason: str,
@@ -182,10 +181,8 @@ def _commit(
     """Make held rows true.
 
     Raises:
-        CommitConflict: a partition that they came from moved, or a hold was released.
+        CommitConflict: a partition that they came from moved, or their hold was released.
     """
-    if not {one.hold_id for one in holds} <= {one.hold_id for one in active_holds(tx.conn)}:
-        raise CommitConflict("A hold was released meanwhile.", remedy="Run it again.")
     check_partitions(tx, {one.source.partition_id: one.source.version for one in made})
     move_partitions(tx, {one.home.partition_id: one.held_version for one in made})
     for one in made:
