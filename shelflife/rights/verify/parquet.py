@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 ENCRYPTED = b"PARE"
 PLAINTEXT = b"PAR1"
-_FOOTER = "footer"
-_CLASS_KEY_BYTES = 16
 _FOREVER = timedelta(days=36_500)
 
 
@@ -57,10 +54,10 @@ class TryingKeys(pe.KmsClient):  # type: ignore[misc]
         raise NotImplementedError
 
     def unwrap_key(self, wrapped_key: str, master_key_identifier: str) -> bytes:
-        """Return a class key; of a column that does not open, noise, because Arrow ends the process otherwise.
+        """Return a class key.
 
         Raises:
-            ValueError: no key opens the footer.
+            ValueError: none of the file keys, or not the one that opened the footer, opens it.
         """
         self.file_id, _, wrapping = master_key_identifier.rpartition("/")
         known = [self._found] if self._found is not None else self._candidates(self.file_id)
@@ -70,9 +67,7 @@ class TryingKeys(pe.KmsClient):  # type: ignore[misc]
             if key is not None:
                 self._found = file_key
                 return key
-        if wrapping == _FOOTER:
-            raise ValueError("no key opens this file")
-        return os.urandom(_CLASS_KEY_BYTES)
+        raise ValueError("no key opens this file")
 
 
 def magic_of(path: Path) -> bytes:

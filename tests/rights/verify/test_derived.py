@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from shelflife.control.tables import awaiting_rewrite, data_file
+from shelflife.seal.file_keys import FileKeys
 from tests.conftest import NOW
 from tests.rights.verify.conftest import change, found, live, one, path_of, plants, rules, target_of, write
 from tests.rights.verify.planting import plant_derived
@@ -140,16 +141,23 @@ def test_a_file_that_was_altered_does_not_end_the_verifier(estate, place):
     assert "altered_file" in rules(found(estate))
 
 
-def test_a_wrapped_key_that_was_altered_does_not_end_the_verifier(estate):
-    """Arrow ends the process when a column's key is refused; the reader hands it noise instead."""
-    path = path_of(estate, one(estate, live("derived", "heart_daily")))
-    content = path.read_bytes()
-    for at in [at for at in range(len(content)) if content.startswith(b"wrappedDEK", at)]:
-        altered = bytearray(content)
-        start = at + 13
-        altered[start : start + 4] = b"AAAA"
-        path.write_bytes(altered)
-        assert "altered_file" in rules(found(estate))
+def test_a_column_under_another_key_than_its_footer(estate, account, monkeypatch):
+    """The footer opens, one column does not: the file counts as closed, and the verifier goes on."""
+    other = bytes(32)
+
+    class TwoKeys(FileKeys):
+        def wrap_key(self, key_bytes, identifier):
+            file_id, _, wrapping = identifier.partition("/")
+            own = super() if wrapping == "footer" else FileKeys(file_id, other, ())
+            return own.wrap_key(key_bytes, identifier)
+
+    monkeypatch.setattr("shelflife.seal.parquet.FileKeys", TwoKeys)
+    [pid] = target_of(estate, account).pids["derived"]
+    file_id = plant_derived(estate, pid, TODAY)
+    outcome = found(estate)
+    assert {(finding.rule, finding.place) for finding in outcome.findings} == {
+        ("derived_file_closed", f"derived/heart_daily {file_id}")
+    }
 
 
 @plants("derived_file_plaintext")

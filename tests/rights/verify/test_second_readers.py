@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from shelflife.control.tables import key_page
 from shelflife.keys.tree import KeyKind
-from shelflife.rights.verify import key_pages
+from shelflife.rights.verify import blocks, key_pages
 from shelflife.rights.verify.blocks import SealedRow, columns_of, file_context, open_row, samples_of
 from shelflife.rights.verify.primitives import locator_owners, locators_of, opened_value
 from shelflife.rights.verify.survey import PartitionRow
 from shelflife.seal.blocks import BlockContext, seal_blocks
+from shelflife.seal.integers import pack
+from shelflife.seal.layout import zigzag
 from shelflife.seal.values import seal_value
 from shelflife.signals.sample import SAMPLE_SCHEMA
 from tests.conftest import NOW
@@ -66,6 +68,15 @@ def test_the_block_reader_counts_rows_and_reads_days(days):
         min(known, default=None),
         max(known, default=None),
     )
+
+
+@given(st.lists(st.integers(-(2**31), 2**31), min_size=1, max_size=40), st.booleans())
+def test_whole_numbers_are_read_as_offsets_and_as_steps(values, steps):
+    packed = pack(np.array(values), np.array([len(values)]), steps=steps)
+    tag, parameter = int(packed.tags[0]) & 0xFF, int(packed.tags[0]) >> 8
+    number = zigzag(int(packed.details[0]))
+    found = blocks._integers(tag, parameter, number, packed.segments[0] or b"", len(values))
+    assert set(found.tolist()) == set(values)
 
 
 def test_a_row_opens_in_its_own_place_only():

@@ -151,21 +151,23 @@ def test_a_plan_that_was_edited(estate):
     assert rules(found(estate)) == {"plan_edited"}
 
 
-def test_a_file_that_is_landed_while_the_verifier_looks(estate, monkeypatch):
-    """Whatever is listed is registered; what the catalog has moved on from since is no finding."""
+@pytest.mark.parametrize("after", ["listing", "look"])
+def test_a_file_that_is_replaced_while_the_verifier_looks(estate, monkeypatch, after):
+    """What is listed is registered; what the catalog has moved on from since the snapshot is no finding."""
     from shelflife.rights.verify import verification
 
     file = one(estate, live("derived"))
-    listing = verification.listing
+    module = verification if after == "listing" else verification.scenes
+    step = getattr(module, after)
 
-    def list_then_replace(*where, **how):
-        listed = listing(*where, **how)
+    def step_then_replace(*where, **how):
+        done = step(*where, **how)
         with estate.database.commit() as tx:
             replace(estate, tx, files_by_id(tx.conn, [file.file_id]), NOW)
         path_of(estate, file).unlink()
-        return listed
+        return done
 
-    monkeypatch.setattr(verification, "listing", list_then_replace)
+    monkeypatch.setattr(module, after, step_then_replace)
     assert rules(found(estate)) == set()
 
 
