@@ -20,6 +20,7 @@ from tests.copies.servers.redis_server import redis_server
 
 pytestmark = pytest.mark.server
 
+ZSTD = b"\x28\xb5\x2f\xfd"
 PERSISTENT = ("--appendonly", "yes", "--rdbcompression", "no")
 
 
@@ -97,6 +98,8 @@ def test_nothing_in_the_server_can_be_read_without_a_key(place, server):
         client.save()
         values = [client.get(key) for key in client.scan_iter(f"{NAME}:*") if client.type(key) == b"string"]
         assert len(values) == PEOPLE + PEOPLE * 2 // 3 + 2
+        assert not any(value.startswith(ZSTD) for value in values)
+    assert place.inspect() == []
     content = b"".join([*values, *(path.read_bytes() for path in server.files())])
     for person in range(PEOPLE):
         assert canary(person).encode() not in content
@@ -144,7 +147,7 @@ def test_people_whose_sets_of_keys_were_evicted_are_found(place, server):
 def test_a_set_that_lists_somebody_elses_keys_removes_nobody_else(place, server):
     place.publish()
     with server.client() as client:
-        others = [*client.smembers(f"{NAME}:tag:".encode() + hex_of(3)), b"another application"]
+        others = [*client.smembers(f"{NAME}:tag:".encode() + hex_of(3)), b"another application:" + hex_of(2)]
         client.set(others[-1], b"value")
         client.sadd(f"{NAME}:tag:".encode() + hex_of(2), *others)
         assert erase(place, 2).removed == 2
@@ -246,6 +249,17 @@ def test_another_writer_puts_a_person_back_during_the_erasure(place, server, tim
         thread.join()
     assert erased.outcome == outcome
     assert (place.inspect(2) == []) is (outcome == "deleted")
+
+
+def test_the_inspector_says_where_in_memory_a_person_is(place, server):
+    place.publish()
+    erase(place, 2)
+    [item, *_] = place.known()
+    with server.client() as client:
+        client.config_set("appendonly", "no")
+        client.set(f"{NAME}:{item}:{token(2).hex()}", b"", ex=60)
+        client.sadd(f"{NAME}:tag:{token(4).hex()}", f"{NAME}:x:{token(2).hex()}")
+    assert {found.where for found in place.inspect(2) if found.rule == "erased_person"} == {item, "tags"}
 
 
 def test_the_inspector_sees_what_stays_too_long(place, server):

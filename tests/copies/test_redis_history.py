@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import threading
 import time
 from pathlib import Path
@@ -68,6 +70,23 @@ def test_removing_keys_leaves_history_and_erasing_does_not(tmp_path, flavour, pr
         for person in range(PEOPLE):
             held = {name: rows_of(rows) for name, rows in place.adapter.export(token(person)).items()}
             assert held == ({} if person in ERASED else expected(person))
+        place.estate.close()
+
+
+def test_what_compression_hides_is_found(tmp_path):
+    """A search of the file as it lies is blind to this: the name is cut by the compression's marks."""
+    hidden = b"ab1" + token(2).hex().encode() * 40
+    with redis_server("redis", "--rdbcompression", "yes") as server:
+        place = place_on(tmp_path, server)
+        place.publish([])
+        with server.client() as client:
+            client.set("another application's", hidden)
+            client.save()
+            client.delete("another application's")
+        assert token(2).hex().encode() not in (server.folder / "dump.rdb").read_bytes()
+        assert where(place, 2) == {"dump.rdb"}
+        erase(place, 2)
+        assert place.inspect(2) == []
         place.estate.close()
 
 
@@ -175,6 +194,39 @@ def test_a_disk_that_refuses_is_a_failure_and_can_be_repeated(tmp_path, options)
             (server.folder / "appendonlydir").mkdir()
         again = erase(place, *ERASED)
         assert (again.outcome, again.removed) == ("already_absent", 0)
+        assert place.inspect(*ERASED) == []
+        place.estate.close()
+
+
+@pytest.mark.parametrize("task", ["aof_rewrite_in_progress", "rdb_bgsave_in_progress"])
+def test_a_task_that_is_killed_is_a_failure(tmp_path, task):
+    with redis_server("redis", "--appendonly", "yes") as server:
+        place = place_on(tmp_path, server)
+        place.publish()
+        stop = threading.Event()
+
+        def kill_the_child():
+            with server.client() as client:
+                pid = client.info("server")["process_id"]
+                while not stop.is_set():
+                    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+                    if children and client.info("persistence")[task]:
+                        os.kill(int(children[0]), signal.SIGKILL)
+                        return
+
+        with server.client() as client:
+            client.config_set("rdb-key-save-delay", 10_000)
+        thread = threading.Thread(target=kill_the_child)
+        thread.start()
+        try:
+            assert erase(place, *ERASED).outcome == "failed"
+        finally:
+            stop.set()
+            thread.join()
+        with server.client() as client:
+            client.config_set("rdb-key-save-delay", 0)
+        assert where(place, *ERASED) != set() or task == "rdb_bgsave_in_progress"
+        assert erase(place, *ERASED).outcome == "already_absent"
         assert place.inspect(*ERASED) == []
         place.estate.close()
 
