@@ -55,6 +55,10 @@ if TYPE_CHECKING:
     from shelflife.recovery.physical import Fetched
 
 
+_EMPTIED_TABLES = ("subject", "alias", "keyring", "key_page", "request", "awaiting_rewrite", "hold_subject")
+"""Tables whose old pages would still hold what the replay removed."""
+
+
 @dataclass(frozen=True)
 class RestoreReport:
     """What a restore did, in counts. After a killed attempt, only what the last one still had to do.
@@ -139,10 +143,10 @@ def restore(
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    """Let one restore at a time run; a second one waits, and then finds a living database."""
+    """Let one restore run at a time, and no erasure beside it; a second one waits and then finds a living database."""
     folder = settings.home / "locks"
     folder.mkdir(mode=0o700, exist_ok=True)
-    with locked(folder / "restore.lock", exclusive=True):
+    with locked(folder / "erasure.lock", exclusive=True):
         yield
 
 
@@ -186,6 +190,8 @@ class _Restore:
         emptied, left = empty_copies(self.estate, self.clock())
         unregistered = physical.remove_unregistered(self.estate) + expire_exports(self.estate, self.clock())
         collect(self.estate, self.clock())
+        self.estate.database.forget_old_pages(_EMPTIED_TABLES)
+        reached("restore.collected")
         report = RestoreReport(
             backup=self.manifest.name,
             taken_at=self.manifest.taken_at,

@@ -21,6 +21,8 @@ from shelflife.lake.unseal import HELD, read_partition
 from shelflife.ledger.ledger import verify
 from shelflife.recovery.backup import backup
 from shelflife.retention.destroying import closed, keys_of
+from shelflife.rights.verify import recorded_targets
+from shelflife.rights.verify import verify as look_everywhere
 from tests.conftest import NOW
 from tests.lake.conftest import put, settings, settings_in
 from tests.lake.state import derived_rows, names
@@ -33,6 +35,14 @@ if TYPE_CHECKING:
     from shelflife.config import Settings
 
 __all__ = ["clock", "put", "settings"]
+
+
+def residue(owner: Estate, clock: Clock) -> list[str]:
+    """What the independent verifier finds of everybody who was erased and everything that expired."""
+    with owner.database.read() as conn:
+        targets = recorded_targets(owner, conn)
+    found = look_everywhere(owner, now=clock(), targets=targets)
+    return [f"{finding.rule} {finding.place}" for finding in found.findings]
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from shelflife.recovery.backup import backup
 from shelflife.recovery.checks import check_estate, restore_check
 from shelflife.recovery.restore import restore
 from tests.lake.conftest import settings_in
-from tests.recovery.conftest import check_ledger, digest, lose, purge
+from tests.recovery.conftest import check_ledger, digest, lose, purge, residue
 from tests.recovery.worker import AT, Worker
 from tests.retention.conftest import hold_on
 from tests.rights.conftest import Clock, erase
@@ -47,6 +47,7 @@ RESTORE_POINTS = (
     "scrub.value_overwritten",
     "restore.rewritten",
     "restore.unregistered_removed",
+    "restore.collected",
     "restore.record_in_commit",
 )
 
@@ -88,6 +89,7 @@ def ending(folder: Path) -> tuple[str, int]:
     assert check_estate(estate).passed
     assert status(estate).unregistered == 0
     check_ledger(estate)
+    assert residue(estate, lambda: AT) == []
     found = digest(estate), sum(t.rows for t in status(estate).tables if t.table_name == "held_heart")
     estate.close()
     return found

@@ -8,7 +8,16 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shelflife.control.tables import awaiting_rewrite, data_file, key_counter, partition, request, tombstone
+from shelflife.control.tables import (
+    alias,
+    awaiting_rewrite,
+    data_file,
+    key_counter,
+    partition,
+    request,
+    subject,
+    tombstone,
+)
 from shelflife.journal.destruction import (
     AwaitingRewrite,
     Continuation,
@@ -73,6 +82,15 @@ def test_replaying_twice_changes_nothing_more(filled):
         row.state for row in all_of(filled, partition, partition.c.partition_id == home.partition_id)
     ] == ["destroyed"]
     assert len(all_of(filled, tombstone)) == 1
+
+
+def test_every_alias_goes_with_its_subject(filled):
+    [first, *_] = all_of(filled, subject)
+    done = replayed(filled, destruction(subjects=[bytes(first.pid)]))
+    assert done.subjects == 1
+    assert not all_of(filled, alias, alias.c.pid == first.pid)
+    assert not all_of(filled, subject, subject.c.pid == first.pid)
+    assert all_of(filled, alias)
 
 
 def test_a_partition_of_the_lost_history_stays_closed_by_name(filled, put, clock):

@@ -27,7 +27,7 @@ from shelflife.rights.erasure import run_erasures
 from shelflife.rights.request_states import State
 from shelflife.rights.requests import get
 from tests.lake.state import derived_rows, raw_rows
-from tests.recovery.conftest import check_ledger, lose, people_in, purge
+from tests.recovery.conftest import check_ledger, lose, people_in, purge, residue
 from tests.retention.conftest import hold_on
 from tests.rights.conftest import PEOPLE, ask, erase, options, samples_of
 
@@ -83,6 +83,7 @@ def test_nobody_and_nothing_comes_back(filled, settings, backups, clock, reopen,
     with estate.database.read() as conn:
         here = sa.select(partition.c.state).where(partition.c.partition_id == gone)
         assert conn.execute(here).scalar() == "destroyed"
+    assert residue(estate, clock) == []
     put(samples_of(("ada", "kim"), month=10), "x", "late.ndjson")
     put(samples_of(("kim",)).replace(b"T08:", b"T10:"), "x", "day.ndjson")
     report = land(estate, list_inbox(settings.inbox), clock=clock)
@@ -205,6 +206,7 @@ def test_what_a_hold_keeps_of_the_erased_and_expired_is_kept_again(filled, setti
     assert people_in(derived_rows(estate)) == set(PEOPLE) - {"ada"}
     assert held(estate, person.hold_id, clock) == kept
     assert len(held(estate, everyone.hold_id, clock)["glucose"]) == 36 + 11 * 12
+    assert residue(estate, clock) == []
     assert check_estate(estate).passed
 
 
