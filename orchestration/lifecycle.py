@@ -20,7 +20,7 @@ from shelflife.errors import ConfigurationError, ResidueFound, Terminal
 from shelflife.policy.loading import load_policies, load_rulebook
 from shelflife.policy.retention import RetentionPolicy
 from shelflife.recovery.backup import backup
-from shelflife.recovery.expiry import forget_final
+from shelflife.recovery.expiry import expire_backups, forget_final
 from shelflife.retention.apply import Applied, apply_plan, plan_purge
 from shelflife.retention.checks import oldest_rows
 from shelflife.retention.plan_file import write_plan
@@ -209,6 +209,7 @@ def back_up(estate: EstateResource) -> None:
             )
         with estate.opened() as opened:
             backup(opened, Path(target), clock=estate.clock)
+            expire_backups(opened, Path(target), estate.clock())
 
     neutral(work)
 
@@ -276,7 +277,10 @@ def reconcile_copies() -> None:
     reconcile_all()
 
 
-@dg.job(name="backup", description="Back up the estate; root keys are never part of it.")
+@dg.job(
+    name="backup",
+    description="Back up the estate, and remove backups past their retention; root keys are never part of one.",
+)
 def backup_job() -> None:
     """Back up."""
     back_up()

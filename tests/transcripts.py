@@ -13,7 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from orchestration.demo_lifecycle import write_beats
 from shelflife.config import load_settings
+from shelflife.copies.publish import publish
 from shelflife.estate import Estate
 from shelflife.lake.checks import check_batches
 from shelflife.lake.derive import derive
@@ -26,11 +28,21 @@ README, CLI_PAGE = ROOT / "README.md", ROOT / "docs" / "cli.md"
 BLOCK = re.compile(r"(```console\n)(.*?)(```)", re.DOTALL)
 UNTIL = dt.date(2026, 11, 22)
 NOW = dt.datetime(2026, 11, 23, 6, 0, tzinfo=dt.UTC)
+# When the commands run: what they say of ages and deadlines must not follow the calendar.
+SHOWN_AT = NOW + dt.timedelta(hours=3)
+OLD_DAY = dt.date(2022, 11, 21)
 # What `make` prints is checked by the tests of the demonstration and by running it.
 NOT_RUN = ("make ", "export ")
 COMMANDS = (
-    "init", "land", "inbox", "derive", "status", "query", "subjects list", "subjects find",
-    "lineage feeds", "lineage where", "audit list", "audit show", "ledger verify", "policy check", "policy schema",
+    "init", "land", "inbox", "derive", "status", "query", "subjects list", "subjects find", "subjects register",
+    "lineage feeds", "lineage where", "audit list", "audit show", "ledger verify",
+    "policy check", "policy schema", "policy diff", "policy adopt", "policy schedule",
+    "plan", "apply", "hold place", "hold list", "hold show", "hold amend", "hold release", "hold produce",
+    "copy list", "copy publish", "copy expire", "copy reconcile",
+    "request submit", "request verify", "request list", "request show", "request event", "request due", "request run",
+    "request deny", "request withdraw", "export new", "export open", "export keygen",
+    "erase", "finalize", "verify", "certificate show", "certificate verify",
+    "backup", "backups list", "backups expire", "restore", "restore-check",
 )  # fmt: skip
 
 
@@ -39,11 +51,13 @@ def prepare(folder: Path) -> Path:
     file = folder / "shelflife.yaml"
     file.write_text(f"home: estate\ninbox: inbox\nmodels: {ROOT}/sql\npolicies: {ROOT}/retention_policies\n")
     settings = load_settings(file)
-    write_inbox(settings.inbox, people=48, days=21, seed=7, until=UNTIL)
+    people = write_inbox(settings.inbox, people=48, days=21, seed=7, until=UNTIL).people
+    write_beats(settings.inbox, people[0].alias, OLD_DAY)
     estate = Estate.create(settings, NOW)
     report = land(estate, list_inbox(settings.inbox), clock=lambda: NOW)
     check_batches(estate, report.batches)
     derive(estate, clock=lambda: NOW)
+    publish(estate, clock=lambda: NOW)
     estate.close()
     return file
 
@@ -51,7 +65,13 @@ def prepare(folder: Path) -> Path:
 def run(command: str, settings: Path) -> str:
     """Return what a command prints on both streams."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"SHELFLIFE_SETTINGS": str(settings), "PATH": path, "TERM": "dumb"}
+    environment = os.environ | {
+        "SHELFLIFE_SETTINGS": str(settings),
+        "SHELFLIFE_TRANSCRIPT_TIME": SHOWN_AT.isoformat(),
+        "PYTHONPATH": f"{ROOT / 'tests' / 'transcript_clock'}{os.pathsep}{ROOT}",
+        "PATH": path,
+        "TERM": "dumb",
+    }
     done = subprocess.run(
         ["bash", "-c", f'({command}) 2>&1; code=$?; [ $code = 0 ] || echo "[exit code $code]"'],
         cwd=settings.parent, env=environment, capture_output=True, text=True, check=False,

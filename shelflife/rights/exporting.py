@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shelflife.control.crashpoints import reached
 from shelflife.copies.erasing import recipients as copy_recipients
 from shelflife.errors import RequestRefused, StorageError
 from shelflife.keys.pseudonyms import pseudonym
+from shelflife.policy.loading import load_policies
 from shelflife.rights.export.contents import Recipient
-from shelflife.rights.export.export import export_subject
+from shelflife.rights.export.export import VALID_FOR, export_subject
 from shelflife.rights.export.files import write_export
 from shelflife.rights.request_states import Kind, State
 from shelflife.rights.requests import (
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from shelflife.subjects.directory import Subject
 
 SUFFIX = ".export"
+EXPORTS = "exports"
+"""What the retention rule of packages applies to."""
 
 
 def export_folder(settings: Settings) -> Path:
@@ -138,5 +141,17 @@ def _write(
             recipients=told,
             request_id=request_id,
             clock=clock,
+            valid_for=_valid_for(estate),
         ),
     )
+
+
+def _valid_for(estate: Estate) -> timedelta:
+    """Return how long a package is kept, by the policies."""
+    lengths = [
+        timedelta(days=int(rule.keep.approximate_days()))
+        for policy in load_policies(estate.settings.policies)
+        for rule in policy.rules
+        if EXPORTS in rule.applies_to
+    ]
+    return min(lengths, default=VALID_FOR)

@@ -51,13 +51,13 @@ def test_an_export_is_delivered_to_the_key_of_its_request(filled, clock, tmp_pat
 def test_an_expired_export_is_removed_and_others_stay(filled, clock, private_key):
     first = asked(filled, clock, private_key.public_key().text().encode())
     deliver(filled, first, clock=clock)
-    clock.forward(days=20)
+    clock.forward(days=10)
     second = asked(filled, clock, private_key.public_key().text().encode(), name="bob")
     deliver(filled, second, clock=clock)
     stray = export_folder(filled.settings) / ".stray.export.part"
     stray.write_bytes(b"x")
     assert expire_exports(filled, clock()) == 1
-    clock.forward(days=11)
+    clock.forward(days=5)
     assert expire_exports(filled, clock()) == 1
     assert [path.name for path in export_folder(filled.settings).iterdir()] == [f"{second}.export"]
 
