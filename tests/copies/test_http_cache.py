@@ -360,6 +360,7 @@ def test_nodes_that_are_down_are_unreachable_and_nothing_is_claimed(tmp_path, pl
         assert half.known() == []
 
 
+@pytest.mark.slow
 def test_every_node_is_purged(tmp_path, behind, origin, varnish):
     with varnish_server(behind[1]) as second:
         options = {"nodes": [f"127.0.0.1:{varnish.port}", f"127.0.0.1:{second.port}"]}
@@ -460,6 +461,7 @@ def with_vcl(tmp_path, behind, origin):
     return opened
 
 
+@pytest.mark.slow
 def test_a_cache_that_refuses_to_purge_is_not_published_to(with_vcl):
     with with_vcl(REFUSING) as place:
         with pytest.raises(AccessDenied):
@@ -473,6 +475,7 @@ def test_a_cache_that_refuses_to_purge_is_not_published_to(with_vcl):
         assert rules(place, 2) >= {("erased_person", "pages-heart_daily")}
 
 
+@pytest.mark.slow
 def test_a_page_that_stays_longer_than_promised_is_a_failure(with_vcl, origin):
     origin.control = "max-age=8640000"
     with with_vcl(REFUSING.replace("beresp.ttl > 1d", "beresp.ttl > 900d")) as place:
@@ -480,6 +483,7 @@ def test_a_page_that_stays_longer_than_promised_is_a_failure(with_vcl, origin):
         assert erase(place, 2).outcome == "failed"
 
 
+@pytest.mark.slow
 def test_a_purge_that_only_seems_to_be_one_is_found_out(with_vcl):
     with with_vcl(SOFT) as place:
         with pytest.raises(ConfigurationError, match="still served"):
@@ -489,6 +493,7 @@ def test_a_purge_that_only_seems_to_be_one_is_found_out(with_vcl):
         assert rules(place, 2) >= {("erased_person", "pages-heart_daily")}
 
 
+@pytest.mark.slow
 def test_a_cache_that_does_not_tell_what_it_has_stored(with_vcl, origin):
     with with_vcl(BLIND) as place:
         place.publish()
@@ -507,6 +512,7 @@ def test_a_cache_that_does_not_tell_what_it_has_stored(with_vcl, origin):
         assert origin.asked[f"/{token(5).hex()}/heart_daily.json"] == asked + 2
 
 
+@pytest.mark.slow
 def test_other_words_for_a_purge(with_vcl):
     options = {"purge_method": "BAN", "purge_address": "/purge", "purge_header": "xkey-purge"}
     with with_vcl(OTHER, options=options) as place:
@@ -516,6 +522,7 @@ def test_other_words_for_a_purge(with_vcl):
         assert stored(place.varnish, 3, "heart_daily") is not None
 
 
+@pytest.mark.slow
 def test_a_cache_that_purges_address_by_address(with_vcl, origin):
     origin.tagged = False
     origin.vary = "Accept-Language"

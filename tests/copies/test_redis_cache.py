@@ -236,6 +236,7 @@ def _putting_back(server, key, value, *, times: int):
     return stop, thread
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("times", "outcome"), [(1, "deleted"), (1_000_000, "failed")])
 def test_another_writer_puts_a_person_back_during_the_erasure(place, server, times, outcome):
     place.publish()
@@ -296,6 +297,7 @@ def test_the_inspector_sees_a_person_in_other_databases(place, server):
     assert ("erased_person", "database 3") in {(found.rule, found.where) for found in place.inspect(2)}
 
 
+@pytest.mark.slow
 def test_a_copy_in_clear_forgets_its_former_publications(tmp_path, server):
     reason = "the consumer cannot hold keys"
     location = {"location": server.url, "encryption": "none", "encryption_reason": reason}

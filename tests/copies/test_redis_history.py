@@ -148,6 +148,7 @@ def test_what_a_task_under_way_wrote_does_not_count(tmp_path, task):
         place.estate.close()
 
 
+@pytest.mark.slow
 def test_another_client_that_keeps_the_server_busy_only_delays(tmp_path):
     with redis_server("redis", "--appendonly", "yes") as server:
         place = place_on(tmp_path, server)
