@@ -145,7 +145,7 @@ def test_the_reader_in_the_documentation_works():
     text = (Path(__file__).parents[2] / "docs/export-format.md").read_text("utf-8")
     [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict[str, Any] = {}
-    exec(compile(code, "export-format.md", "exec"), names)  # noqa: S102
+    exec(compile(code, "export-format.md", "exec"), names)
     for vector in VECTORS:
         if vector["wrapping"] == 2:
             continue

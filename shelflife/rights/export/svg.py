@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LEFT, RIGHT, TOP, BOTTOM = 48.0, 10.0, 12.0, 28.0
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _TICK_PIXELS = 66
+# Numbers that are closer to each other than this share of themselves are one number.
+_LEAST = 1e-9
 _DAY_STEPS = (1, 2, 3, 7, 14)
 _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
 
@@ -65,7 +67,7 @@ def frame_of(days: Sequence[dt.date], low: float, high: float, width: float, hei
 
 def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Return round numbers (1, 2 or 5 times a power of ten) that span a range."""
-    if high <= low:
+    if high - low < _LEAST * max(1.0, abs(low)):
         high = low + 1
     rough = (high - low) / count
     power: float = 10.0 ** math.floor(math.log10(rough))

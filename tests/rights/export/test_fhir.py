@@ -64,6 +64,9 @@ def check_structure(bundle: dict) -> None:
         resource = entry["resource"]
         assert entry["fullUrl"] == f"urn:uuid:{resource['id']}"
         if resource["resourceType"] == "Observation":
+            assert resource["status"] == "final"
+            [category] = resource["category"][0]["coding"]
+            assert category["code"] in ("vital-signs", "laboratory", "activity")
             assert resource["subject"]["reference"] == urls[0]
             assert resource.get("device", {}).get("reference", urls[0]) in urls
             assert ("effectiveDateTime" in resource) != ("effectivePeriod" in resource)

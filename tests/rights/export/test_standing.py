@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from shelflife.control.tables import lease, partition
+from shelflife.control.tables import data_file, lease, partition
 from shelflife.errors import CommitConflict, KeyDestroyed, SealBroken
 from shelflife.keys.leases import advance_epoch, outstanding
 from shelflife.lake.derive import derive
@@ -150,6 +150,19 @@ def test_a_partition_is_purged_meanwhile(estate, meanwhile):
             )
 
     meanwhile(purge)
+    overtaken(estate, subject_of(estate, "ada"))
+
+
+def test_a_raw_file_is_made_anew_meanwhile(estate, meanwhile):
+    """What stands for a replaced file may hold less than it did; what is left of it must not be read."""
+
+    def replace_one() -> None:
+        with estate.database.commit() as tx:
+            [file, *_] = tx.conn.execute(data_file.select().where(data_file.c.table_name == "heart")).all()
+            here = data_file.c.file_id == file.file_id
+            tx.conn.execute(data_file.update().where(here).values(state="replaced", replaced_at=NOW))
+
+    meanwhile(replace_one)
     overtaken(estate, subject_of(estate, "ada"))
 
 

@@ -74,6 +74,20 @@ def test_batches_do_not_matter(values, cuts, offset):
     assert whole.glucose_ranges.tolist() == inside
 
 
+def test_the_edges_of_the_glucose_ranges_are_those_of_the_consensus():
+    tally = Tally()
+    tally.add("glucose", samples([53.9, 54.0, 69.9, 70.0, 180.0, 180.1, 250.0, 250.1]))
+    assert tally.glucose_ranges.tolist() == [1, 2, 2, 2, 1]
+
+
+def test_readings_of_one_day_in_two_batches_are_one_day():
+    tally = Tally()
+    tally.add("glucose", samples([100.0, 110.0]))
+    tally.add("glucose", samples([90.0, 150.0, 150.0]))
+    [found] = tally.signals["glucose", "glucose_interstitial"].days.values()
+    assert (found.low, found.high, found.count, found.mean) == (90, 150, 5, 120)
+
+
 @pytest.mark.parametrize("flag", list(QualityFlag))
 def test_what_is_flagged_counts_as_a_row_and_not_as_a_reading(flag):
     tally = Tally()

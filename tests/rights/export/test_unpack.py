@@ -8,6 +8,7 @@ import io
 import json
 import stat
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -137,10 +138,26 @@ def test_a_link_in_the_zip_is_written_as_plain_text(tmp_path):
     assert path.read_bytes() == b"/etc/passwd"
 
 
-def test_a_bomb_is_stopped_at_the_size_that_the_manifest_says(tmp_path):
+def test_a_bomb_is_stopped_at_the_size_that_the_manifest_says(tmp_path, monkeypatch):
+    unpacked = []
+
+    class Counting:
+        def __init__(self) -> None:
+            self.real = hashlib.sha256()
+
+        def update(self, piece: bytes) -> None:
+            unpacked.append(len(piece))
+            self.real.update(piece)
+
+        def hexdigest(self) -> str:
+            return self.real.hexdigest()
+
     files = package(FILES)
     files["index.html"] = bytes(50_000_000)
-    refused(sealed(files), tmp_path)
+    envelope = sealed(files)
+    monkeypatch.setattr("shelflife.rights.export.unpack.hashlib", SimpleNamespace(sha256=Counting))
+    refused(envelope, tmp_path)
+    assert sum(unpacked) < 2_000_000
 
 
 def test_another_signer_is_refused(tmp_path):
@@ -161,7 +178,8 @@ def test_a_checkpoint_signature_is_no_manifest_signature():
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"", b"{}", b"[]", b"null", b'{"format": 1, "members": [{"name": "x"}]}', b"\xff"]
+    "garbage",
+    [b"", b"{}", b"[]", b"null", b'{"format": 1, "members": [{"name": "x"}]}', b"\xff", b'{"signer": "x"}'],
 )
 def test_a_manifest_that_is_none_is_refused(garbage):
     with pytest.raises(SealBroken):
