@@ -85,7 +85,7 @@ def _check_file(
     scene.inspection.looked(DERIVED, "keys tried", keys.tried)
     live = found.row is not None and found.row.state == "live"
     if table is None:
-        if live and _is_still_live(scene, found):
+        if live:
             scene.inspection.found("derived_file_closed", found.place)
         return
     if not live and not (found.row is not None and found.row.state == "pending"):
@@ -107,11 +107,6 @@ def _candidates(scene: Scene, found: _Found, file_id: str) -> Iterator[bytes]:
         key = tree.key(number)
         if key is not None:
             yield key
-
-
-def _is_still_live(scene: Scene, found: _Found) -> bool:
-    again = None if found.row is None else scene.again(found.row)
-    return again is not None and again.state == "live"
 
 
 def _check_rows(
