@@ -14,9 +14,10 @@ import yaml
 from shelflife.config import Settings, load_settings
 from shelflife.copies.protocol import TOKEN, Dataset
 from shelflife.estate import Estate
-from tests.conftest import NOW
 
 ROOT = Path(__file__).parents[2]
+# As in tests.conftest, which a process that is to be killed soon need not import.
+NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 PEOPLE = 6
 DAYS = 5
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -65,6 +66,7 @@ def entries(estate: Estate, kind: str) -> list[dict[str, object]]:
         return [told for body in bodies if (told := json.loads(body))["type"] == kind]
 
 
+@pytest.mark.slow
 def test_published_erased_and_clean_in_every_kind(estate):
     report = publish(estate, clock=clock)
     assert {(one.copy, one.state, one.rows) for one in report.copies} == {
@@ -282,23 +284,47 @@ def test_what_is_removed_is_on_the_ledger_with_its_reason(cached, tmp_path):
     assert told == [("expired", 1, 48), ("moved", 1, 48), ("withdrawn", 1, 48)]
 
 
+def in_child(folder: Path, code: str, point: str) -> int:
+    """Run a line in a process of its own that dies at a crash point."""
+    imports = (
+        "import sys; from pathlib import Path\n"
+        "from shelflife.copies.publish import publish; from shelflife.estate import Estate\n"
+        "from tests.copies.estates import NOW, settings_in\n"
+        "from tests.copies.warehouse import PEOPLE, erase\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SHELFLIFE_CRASH_AT": point}
+    command = [sys.executable, "-c", imports + code, str(folder)]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["copies.items.before_settle", "copies.erase.removed"])
+def test_a_killed_erasure_is_on_the_ledger_once(cached, tmp_path, point):
+    publish(cached, clock=clock)
+    before = content_hash(cached, "cache", OTHERS)
+    cached.close()
+    assert (
+        in_child(tmp_path, "erase(Estate.open(settings_in(Path(sys.argv[1])), NOW), PEOPLE[2:4])", point)
+        == -9
+    )
+    estate = Estate.open(settings_in(tmp_path), NOW)
+    outcome = erase(estate, ERASED)["cache"].outcome
+    assert outcome == ("already_absent" if point == "copies.erase.removed" else "deleted")
+    assert [(one["people"], one["removed"]) for one in entries(estate, "erase_copy")] == [(2, 12)]
+    assert inspected(estate, "cache", ERASED) == set()
+    assert content_hash(estate, "cache", OTHERS) == before
+    assert reconcile(estate, clock).findings == []
+    estate.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("point", ["copies.publish.read", "copies.file.written", "copies.items.settled"])
 def test_a_killed_publication_leaves_nothing_unregistered_after_the_next(cached, tmp_path, point):
     publish(cached, clock=clock)
     landed(cached, samples(PEOPLE[0], 9, 0), "late.ndjson")
     cached.close()
-    code = (
-        "import sys; from pathlib import Path\n"
-        "from shelflife.copies.publish import publish; from shelflife.estate import Estate\n"
-        "from tests.copies.estates import settings_in; from tests.conftest import NOW\n"
-        "publish(Estate.open(settings_in(Path(sys.argv[1])), NOW), clock=lambda: NOW)"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SHELFLIFE_CRASH_AT": point}
-    child = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, env=environment, check=False
-    )
-    assert child.returncode == -signal.SIGKILL
+    code = "publish(Estate.open(settings_in(Path(sys.argv[1])), NOW), clock=lambda: NOW)"
+    assert in_child(tmp_path, code, point) == -signal.SIGKILL
     estate = Estate.open(settings_in(tmp_path), NOW)
     [done] = publish(estate, clock=clock).copies
     assert done.state == ("unchanged" if point == "copies.items.settled" else "published")

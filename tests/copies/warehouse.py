@@ -19,8 +19,7 @@ from shelflife.lake.derive import derive
 from shelflife.lake.inbox import list_inbox
 from shelflife.lake.landing import land
 from shelflife.subjects.directory import Alias, find
-from tests.conftest import NOW
-from tests.copies.estates import rows_of, settings_in
+from tests.copies.estates import NOW, rows_of, settings_in
 
 PEOPLE = [f"person-{number:02d}" for number in range(8)]
 DAYS = (2, 3, 4)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import uuid
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ import pyarrow as pa
 from shelflife.copies.protocol import CopyFinding
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     from shelflife.copies.items import KeyedItem, Opening
@@ -25,7 +27,9 @@ UNREADABLE = "does_not_open"
 
 def forms(token: bytes) -> list[bytes]:
     """Return the ways in which a token can stand in a file in clear."""
-    return [token, token.hex().encode(), token.hex().upper().encode(), base64.b64encode(token)[:20]]
+    texts = [token.hex(), token.hex().upper(), str(uuid.UUID(bytes=token))]
+    # The last digits of base64 also hold bits of whatever follows.
+    return [token, *(text.encode() for text in texts), base64.b64encode(token)[:20]]
 
 
 def files_of(opening: Opening) -> dict[str, Path]:
@@ -61,18 +65,34 @@ def contains_any(path: Path, needles: Collection[bytes]) -> bool:
 
 
 def tells_of(rows: pa.Table, tokens: Collection[bytes]) -> bool:
-    """Tell whether any cell of decoded rows holds one of some tokens, as bytes or as text."""
+    """Tell whether any cell of decoded rows holds one of some tokens, as bytes or as text, however deep."""
     needles = [form for token in tokens for form in forms(token)]
-    texts = {needle.decode() for token in tokens for needle in forms(token)[1:]}
-    return any(_column_tells(column, needles, texts) for column in rows.columns)
-
-
-def _column_tells(column: pa.ChunkedArray, needles: Collection[bytes], texts: Collection[str]) -> bool:
-    kind = column.type
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-        return any(needle in value for value in column.unique().to_pylist() if value for needle in needles)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return any(text in value for value in column.unique().to_pylist() if value for text in texts)
-    return pa.types.is_nested(kind) and any(
-        form in repr(value).encode() for value in column.to_pylist() for form in needles
+    return any(
+        _holds(value, needles)
+        for column in rows.columns
+        if _can_hold(column.type)
+        for value in _distinct(column)
     )
+
+
+def _can_hold(kind: pa.DataType) -> bool:
+    numbers = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return not (numbers or pa.types.is_temporal(kind) or pa.types.is_boolean(kind))
+
+
+def _distinct(column: pa.ChunkedArray) -> Iterable[object]:
+    try:
+        found: list[object] = column.unique().to_pylist()
+    except pa.ArrowNotImplementedError:
+        return (scalar.as_py() for scalar in column)
+    return found
+
+
+def _holds(value: object, needles: Collection[bytes]) -> bool:
+    if isinstance(value, bytes):
+        return any(needle in value for needle in needles)
+    if isinstance(value, Mapping):
+        return any(_holds(inner, needles) for pair in value.items() for inner in pair)
+    if isinstance(value, list | tuple):
+        return any(_holds(inner, needles) for inner in value)
+    return value is not None and any(needle in str(value).encode() for needle in needles)
