@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from shelflife.control.tables import batch, partition
 from shelflife.errors import ConfigurationError, KeyDestroyed, SealBroken
+from shelflife.journal.journal import read_all
 from shelflife.keys import leases
 from shelflife.lake.checks import unjudged
 from shelflife.lake.derive import derive
@@ -144,7 +145,16 @@ def test_a_release_leaves_nothing_of_what_was_held(filled):
     with filled.database.read() as conn:
         hold_pids = list(people_of(conn, one.hold_id).values())
     done = release(filled, one.hold_id, clock=clock)
-    assert (done.people, done.partitions, done.rows) == (1, 8, 15)
+    # Of eight partitions, of the eight slots of her keyring, and the hold's own key.
+    assert (done.people, done.partitions, done.rows, done.keys_destroyed) == (1, 8, 15, 17)
+    with filled.database.read() as conn:
+        [gone] = [one.destruction for one in read_all(filled, conn) if one.destruction.kind == "release"]
+    assert {zone: len(numbers) for zone, numbers in gone.keys.items()} == {"raw": 16, "identity": 1}
+    assert (list(gone.holds), len(gone.partitions), list(gone.keyrings["raw"])) == (
+        [one.hold_id],
+        8,
+        hold_pids,
+    )
     assert release(filled, one.hold_id, clock=clock) == Released(one.hold_id)
     with filled.database.read() as conn:
         assert active_holds(conn) == []
