@@ -24,6 +24,7 @@ from shelflife.errors import CommitConflict, LeaseExpired
 from shelflife.estate import Estate
 from shelflife.keys.leases import advance_epoch
 from shelflife.lake.awaiting import await_rewrite
+from shelflife.lake.derive import derive
 from shelflife.ledger.ledger import verify
 from shelflife.lineage.journey import where_did
 from shelflife.subjects.directory import pseudonym_map
@@ -45,6 +46,7 @@ from tests.copies.warehouse import (
     subject_id,
     token_of,
 )
+from tests.lineage.openlineage_checks import check_event
 
 COPIES = [declared(kind, name=name) for name, kind in FILE_KINDS.items()]
 ERASED, OTHERS = PEOPLE[2:4], PEOPLE[:2] + PEOPLE[4:]
@@ -111,6 +113,23 @@ def test_ledger_and_lineage_tell_of_it_without_naming_anybody(cached):
         assert "copies/cache" in repr(where_did(conn, batch))
 
 
+def test_events_of_copies_are_openlineage_and_name_nobody(cached):
+    publish(cached, clock=clock)
+    erase(cached, ERASED)
+    publish(cached, clock=later(days=1))
+    [file] = cached.settings.lineage_folder.glob("events-2026-11-23.ndjson")
+    lines = file.read_text().splitlines()
+    [later_file] = cached.settings.lineage_folder.glob("events-2026-11-24.ndjson")
+    lines += later_file.read_text().splitlines()
+    events = [event for event in map(json.loads, lines) if "cache" in event["job"]["name"]]
+    assert {event["job"]["name"] for event in events} == {"publish.cache", "erase.cache"}
+    for event in events:
+        check_event(event)
+    told = json.dumps(events)
+    assert "copies/cache" in told
+    assert not any(token_of(cached, "cache", person).hex() in told for person in PEOPLE)
+
+
 def test_what_did_not_change_is_not_published_again(cached):
     publish(cached, clock=clock)
     first = [row.item for row in live(cached, "cache")]
@@ -161,6 +180,24 @@ def test_only_columns_of_the_declared_classes_leave_the_vault(warehouse):
     assert {"mean_mg_dl"} < set(columns["all", "glucose_daily"])
     assert columns["plain", "heart_daily"] == ["subject_token", "local_date", "readings"]
     assert "mean_mg_dl" in columns["care", "glucose_daily"]
+
+
+def test_figures_of_groups_are_published_without_tokens_and_stay_when_somebody_is_erased(warehouse):
+    everything = ["ordinary", "sensitive", "special"]
+    estate = warehouse(
+        declared("parquet_extract", name="figures", classes=everything, datasets=["cohort_weekly"])
+    )
+    derive(estate, clock=clock)
+    [done] = publish(estate, clock=clock).copies
+    assert (done.state, done.rows) == ("published", 1)
+    adapter = open_adapter(estate, load_declarations(estate.settings)["figures"])
+    [item] = adapter.items.live()
+    [dataset] = adapter.read(item, adapter.folder / item.item)
+    assert "subject_token" not in dataset.rows.schema.names
+    assert dataset.rows.column("people").to_pylist() == [None], "eight people are too few to be told"
+    assert adapter.export(token_of(estate, "figures", PEOPLE[0])) == {}
+    assert erase(estate, ERASED)["figures"].outcome == "already_absent"
+    assert [row.item for row in live(estate, "figures")] == [item.item]
 
 
 def test_tokens_are_of_one_copy_and_nobody_elses(estate):
