@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 import sqlalchemy as sa
 
+from shelflife.cli.main import main
 from shelflife.control.database import ControlDatabase
 from shelflife.control.tables import estate as estate_table
 from tests.lake.conftest import ROOT
@@ -19,8 +19,17 @@ from tests.recovery.conftest import purge
 pytestmark = pytest.mark.slow
 
 
+@dataclass
+class Done:
+    """What a command ended with."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture
-def shelflife(filled, settings, clock):
+def shelflife(filled, settings, clock, monkeypatch, capfd):
     """The command, on an estate where a partition was purged since the backup."""
     purge(filled, "heart", "2026-11-02", clock)
     filled.close()
@@ -28,18 +37,20 @@ def shelflife(filled, settings, clock):
     (folder / "shelflife.yaml").write_text(
         f"home: estate\ninbox: inbox\nmodels: {ROOT}/sql\npolicies: {ROOT}/retention_policies\n"
     )
-    environment = os.environ | {"SHELFLIFE_SETTINGS": str(folder / "shelflife.yaml"), "TERM": "dumb"}
+    monkeypatch.setenv("SHELFLIFE_SETTINGS", str(folder / "shelflife.yaml"))
+    monkeypatch.setenv("TERM", "dumb")
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "shelflife.cli.main", *arguments],
-            cwd=folder, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["shelflife", *arguments])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(int(ended.value.code or 0), *capfd.readouterr())
 
     return run
 
 
-def answer(done: subprocess.CompletedProcess[str]):
+def answer(done: Done):
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -16,6 +16,7 @@ from shelflife.journal import journal
 from shelflife.journal.destruction import Continuation, Destruction
 from shelflife.keys.tree import KeyKind
 from shelflife.lake.batches import open_batch
+from shelflife.lake.catalog import files_by_id, partitions, path_of, prepared_path, register_pending
 from shelflife.lake.derive import derive
 from shelflife.lake.inbox import list_inbox
 from shelflife.lake.landing import land
@@ -74,6 +75,10 @@ def test_nobody_and_nothing_comes_back(filled, settings, backups, clock, reopen,
     assert done.destructions == 3
     assert done.files.lost == {}
     assert done.forgotten["erase"] == 2
+    # Nothing of them lies in the files that came from the backup: two tables of ada, one of bob, three days each.
+    assert done.rewritten.rows_removed == 9
+    assert done.scrubbed.blocks >= 8
+    assert done.cohorts_retired
 
     estate = reopen(settings)
     expected = without(without(raw, "ada"), "bob", only="glucose")
@@ -157,13 +162,24 @@ def damage(backups, path) -> None:
 
 def test_what_was_being_landed_is_given_up(filled, settings, backups, clock, reopen):
     clock.forward(minutes=1)
-    with open_batch(filled, clock()):
+    with open_batch(filled, clock()) as begun:
+        with filled.database.commit() as tx:
+            home = partitions(tx.conn, zone="derived")[0]
+            number = filled.trees["derived"].insert(tx, KeyKind.FILE, 1)[0]
+            file = register_pending(
+                tx, home=home, batch_id=begun.batch_id, bucket=0, key_number=number, now=clock()
+            )
+        prepared_path(filled, file).write_bytes(b"half a file")
         backup(filled, backups, clock=clock)
     lose(filled)
     assert restore(settings, backups, clock=clock).replayed.batches == 1
     estate = reopen(settings)
     with estate.database.read() as conn:
         assert conn.execute(sa.select(sa.func.count()).where(batch.c.state == "open")).scalar() == 0
+        [after] = files_by_id(conn, [file.file_id])
+        assert estate.trees["derived"].lookup(conn, [number]) == [None]
+    assert after.state == "collected"
+    assert not path_of(estate, file).exists()
 
 
 def test_a_destruction_whose_commit_is_in_doubt_is_replayed(filled, settings, backups, clock, reopen):
