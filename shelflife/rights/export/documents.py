@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NO_CONSENTS = (
     "No consent ledger exists in this warehouse yet, so this list is empty. That says nothing about whether consent was "
-    "given: it may be recorded elsewhere. Ask the controller."
+    "given: it may be recorded elsewhere. Ask the organisation."
 )
 NO_RECIPIENTS = "No copy and no recipient outside of the vault was declared for this export."
 QUERY_NOTE = (
@@ -40,7 +40,7 @@ HANDOVER_NOTE = (
 )
 NO_DECISIONS = (
     "This warehouse takes no automated decisions. It computes the figures below; each formula is the one that is run. "
-    "Whether another system of the controller decides by them is not known here. Ask the controller."
+    "Whether another system of the organisation decides by them is not known here. Ask the organisation."
 )
 
 

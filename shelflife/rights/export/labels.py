@@ -129,6 +129,20 @@ PROBLEM_LABELS: Mapping[str, str] = MappingProxyType(
 """Why a row was set aside."""
 
 
+_TABLE_WORDS = {
+    "quarantined": "Rows that were set aside",
+    "heart_daily": "Heart, figures by day",
+    "sleep_nightly": "Sleep, figures by night",
+    "glucose_daily": "Glucose, figures by day",
+    "activity_daily": "Activity, figures by day",
+}
+
+
+def table_words(name: str) -> str:
+    """Return what a table is called in a sentence."""
+    return STREAM_LABELS.get(name) or readable(name, _TABLE_WORDS)
+
+
 def unit_words(signal: str, unit: str | None) -> str:
     """Return a signal's unit in words."""
     if unit == "/min":

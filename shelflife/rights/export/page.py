@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shelflife.rights.export import page_duties as duties
 from shelflife.rights.export import page_facts as facts
 from shelflife.rights.export.labels import STREAM_LABELS
 from shelflife.rights.export.markup import counted, day, escape, listed, paragraph, section
@@ -28,13 +29,13 @@ def render(contents: Contents, story: Story) -> str:
         facts.aside(contents, story),
         facts.you(contents),
         facts.origins(story),
-        facts.recipients(contents),
-        facts.looks(contents),
-        facts.retention(contents),
-        facts.withheld(contents),
-        facts.consents(),
-        facts.rights(contents),
-        facts.files(contents),
+        duties.recipients(contents),
+        duties.looks(contents),
+        duties.retention(contents),
+        duties.withheld(contents),
+        duties.consents(),
+        duties.rights(contents),
+        duties.files(contents),
     ]
     title = f"What we hold about you, {day(contents.made_at.date())}"
     sections = "\n".join(part for part in body if part)

@@ -47,7 +47,9 @@ def in_words(length: Duration) -> str:
 
 def _line(one: Kept, rule: RetentionRule | None, policy: str) -> Retention:
     if rule is None:
-        words = "No rule of the current policies names these rows. Ask the controller how long they are kept."
+        words = (
+            "No rule of the current policies names these rows. Ask the organisation how long they are kept."
+        )
         return Retention(one.table, one.retention_class, "", words, "", None, None, "", "", "")
     # A period's own end is the earliest day on which everything in it is old enough.
     first, last = (rule.keep.after(days_of(period)[1]) for period in (one.first_period, one.last_period))

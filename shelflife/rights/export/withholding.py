@@ -147,7 +147,7 @@ def holds_withheld() -> Withheld:
         "legal_hold",
         "Rows that a legal hold keeps apart from all use, if there are any of you.",
         "Held rows are locked away until the hold ends; nobody can look at them, and no export reads them.",
-        "The hold's own basis; ask the controller whether a hold concerns you",
+        "The hold's own basis; ask the organisation whether a hold concerns you",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import pytest
@@ -38,6 +39,22 @@ def test_the_access_log_has_dates_purposes_and_roles_and_no_name(exported, docum
     assert log["attribute_handovers"][0]["attributes"] == ["age_band", "sex"]
     for path in exported.folder.rglob("*"):
         assert not path.is_file() or b"dr-quokka" not in path.read_bytes()
+
+
+def test_a_denied_query_read_nothing_and_is_not_told(exported):
+    from shelflife.access import audit
+    from shelflife.rights.export.looks import looks_at
+    from tests.conftest import NOW
+
+    def told() -> int:
+        with exported.estate.database.read() as conn:
+            return len(looks_at(conn, ["glucose_daily"], since=NOW - dt.timedelta(days=1)))
+
+    before = told()
+    attempt = audit.Attempt("dr-quokka", "clinician", "care", "SELECT 1")
+    for decision, more in (("denied", 0), ("allowed", 1), ("failed", 2)):
+        audit.record(exported.estate, attempt, tables=["glucose_daily"], decision=decision, now=NOW)
+        assert told() == before + more
 
 
 def test_recipients_are_named_with_contact(document):
