@@ -323,10 +323,16 @@ def replicated():
             yield primary, replica
 
 
+def let_follow(primary) -> None:
+    with primary.client() as client:
+        assert client.wait(1, 10_000) == 1
+
+
 def test_the_disk_of_a_replica_forgets_too(tmp_path, replicated):
     primary, replica = replicated
     place = place_on(tmp_path, primary, options={"replicas": [f"127.0.0.1:{replica.port}"]})
     place.publish()
+    let_follow(primary)
     with replica.client() as client:
         client.save()
     assert erase(place, *ERASED).outcome == "deleted"
@@ -342,7 +348,9 @@ def test_a_replica_that_nobody_named_keeps_its_disk_and_that_is_said(tmp_path, r
     primary, replica = replicated
     place = place_on(tmp_path, primary)
     place.publish()
+    let_follow(primary)
     assert erase(place, *ERASED).outcome == "unsupported"
+    let_follow(primary)
     with replica.client() as client:
         assert list(client.scan_iter(match=f"*{token(2).hex()}")) == []
     place.estate.close()
@@ -352,6 +360,7 @@ def test_a_replica_that_does_not_follow_is_unreachable(tmp_path, replicated):
     primary, replica = replicated
     place = place_on(tmp_path, primary, options={"replicas": [f"127.0.0.1:{replica.port}"]})
     place.publish()
+    let_follow(primary)
     with replica.client() as client:
         client.execute_command("REPLICAOF", "127.0.0.1", free_port())
         assert list(client.scan_iter(match=f"*{token(2).hex()}"))
