@@ -48,7 +48,10 @@ def register(app: typer.Typer) -> None:
 def new(
     to: Annotated[Path, typer.Option(help="File to make; must not exist.")],
     regime: Annotated[
-        list[str] | None, typer.Option(help="A law that it is made under, such as eu_gdpr (repeatable).")
+        list[str] | None,
+        typer.Option(
+            help="A law that it is made under, such as eu_gdpr (repeatable); the strictest if absent."
+        ),
     ] = None,
     kind: Annotated[str, typer.Option(help="What sort of alias stands on stdin.")] = "account",
     recipient_key: Annotated[

@@ -30,6 +30,10 @@ NO_CONSENTS = (
     "given: it may be recorded elsewhere. Ask the organisation."
 )
 NO_RECIPIENTS = "No copy and no recipient outside of the vault was declared for this export."
+NO_REGIME = (
+    "Nobody said which law this export is made under, so that everything is left out that any law known here forbids to "
+    "send. You can ask the organisation which rights you have, and complain to the authority where you live."
+)
 QUERY_NOTE = (
     "Each entry is a query over tables that hold rows of yours. The log records which tables a query read, not whose "
     "rows were in its answer: your rows may or may not have been among them."
@@ -63,6 +67,7 @@ def documents(contents: Contents, tally: Tally) -> dict[str, str]:
         "rights.json": {
             "controller": asdict(contents.controller),
             "regimes": [asdict(right) for right in contents.rights],
+            **({} if contents.rights else {"note": NO_REGIME}),
         },
         "withheld.json": {
             "withheld": [asdict(item) for item in contents.withheld],

@@ -92,7 +92,8 @@ def export_subject(
         estate: the estate.
         person: whom it is about.
         to: gets the envelope; need not be seekable. What it got is no export until this returns.
-        regimes: ids of the regimes that the request is answered under; they say what is left out.
+        regimes: ids of the regimes that the request is answered under; they say what is left out. Where none is named,
+            nobody knows whose law holds, and what any regime forbids to send is left out.
         recipients: everybody outside of the vault who was given data of the person.
         request_id: the request's opaque id.
         clock: gives the time; asked again and again, since leases run out.
@@ -109,7 +110,7 @@ def export_subject(
         StorageError: a file of the estate is missing.
     """
     seal_to = _seal_to(recipient_key, passphrase)
-    rules = _regimes(estate, regimes)
+    named, rules = _regimes(estate, regimes)
     made_at = clock().replace(microsecond=0)
     with watched(estate, person, clock) as watch:
         found = collect(estate, person, watch)
@@ -129,7 +130,7 @@ def export_subject(
             withheld=_withheld(found, decision, rules),
             looked_for=decision.looked_for,
             computed=found.computed,
-            rights=rights_under(rules),
+            rights=rights_under(named),
         )
         envelope = EnvelopeWriter(
             to,
@@ -164,14 +165,16 @@ def _seal_to(recipient_key: ExportPublicKey | bytes | None, passphrase: Passphra
     return recipient_key or Passphrase.new(passphrase.value if passphrase else "")
 
 
-def _regimes(estate: Estate, names: Sequence[str]) -> list[Regime]:
+def _regimes(estate: Estate, names: Sequence[str]) -> tuple[list[Regime], list[Regime]]:
+    """Return the regimes that are named, and those whose rules on withholding hold: every one where none is named."""
     known = load_rulebook(estate.settings.policies).regimes
-    if not names or not set(names) <= set(known):
+    if not set(names) <= set(known):
         raise ConfigurationError(
-            "The regime that the export is made under is missing or unknown.",
-            remedy=f"Name at least one of: {', '.join(sorted(known))}.",
+            "A regime that the export is made under is unknown.",
+            remedy=f"Use those of regimes.yaml: {', '.join(sorted(known))}.",
         )
-    return [known[name] for name in dict.fromkeys(names)]
+    named = [known[name] for name in dict.fromkeys(names)]
+    return named, named or list(known.values())
 
 
 def _checked(request_id: str) -> str:
@@ -183,7 +186,7 @@ def _checked(request_id: str) -> str:
 
 
 def _withheld(found: Collected, decision: Decision, rules: Sequence[Regime]) -> list[Withheld]:
-    """Return what is left out by law, by kindness to employees, and by a hold."""
+    """Return what is left out: by law, for the sake of employees, and because of a hold."""
     aside = any(table.kind == "quarantine" for table in found.tables)
     return [
         *decision.withheld,

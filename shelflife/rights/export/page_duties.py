@@ -9,6 +9,7 @@ from shelflife.rights.export.documents import (
     HANDOVER_NOTE,
     NO_CONSENTS,
     NO_RECIPIENTS,
+    NO_REGIME,
     QUERY_NOTE,
     data_name,
 )
@@ -160,6 +161,8 @@ def rights(contents: Contents) -> str:
         if contact
         else f"Ask in the way that you asked for this export, and name the request {contents.request_id}."
     )
+    if not contents.rights:
+        parts.append(paragraph(NO_REGIME))
     return section("rights", "What you can do", f'<div class="box">{paragraph(where)}</div>', *parts)
 
 

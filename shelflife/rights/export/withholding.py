@@ -153,7 +153,8 @@ def holds_withheld() -> Withheld:
 
 def text_withheld(regimes: Iterable[Regime]) -> Withheld:
     """Return the entry for the text of unreadable records, which nobody can search for what must stay out."""
-    rule = "; ".join(regime.access.cite for regime in regimes if regime.access and _withheld_by(regime))
+    barring = (regime.access for regime in regimes if set(_withheld_by(regime)) - {RIGHTS_OF_OTHERS})
+    rule = "; ".join(access.cite for access in barring if access is not None)
     return Withheld(
         "unreadable_text",
         "The received text of records that could not be read (reason bad_record in the set-aside rows).",

@@ -120,6 +120,11 @@ def test_one_person_under_both_laws_end_to_end(tmp_path):
     ada = subject_of(estate, "ada")
     given_all = unpacked(estate, ada, tmp_path / "gdpr", regimes=["eu_gdpr"])
     kept_back = unpacked(estate, ada, tmp_path / "ccpa", regimes=["us_ca_ccpa"])
+    # Where nobody says whose law holds, what any of them forbids stays out.
+    strictest = unpacked(estate, ada, tmp_path / "unknown", regimes=[])
+    assert (strictest / "profile.json").read_bytes() == (kept_back / "profile.json").read_bytes()
+    assert "Nobody said which law" in (strictest / "index.html").read_text("utf-8")
+    assert json.loads((strictest / "rights.json").read_text("utf-8"))["regimes"] == []
     for secret in SECRETS.values():
         assert secret in (given_all / "profile.json").read_text("utf-8")
         for path in kept_back.rglob("*"):
@@ -128,6 +133,9 @@ def test_one_person_under_both_laws_end_to_end(tmp_path):
     said = json.loads((kept_back / "withheld.json").read_text("utf-8"))
     assert {item["category"] for item in said["withheld"]} == {*CATEGORIES, "unreadable_text", "legal_hold"}
     assert len(said["looked_for"]) == len(CATEGORIES)
+    unknown = json.loads((strictest / "withheld.json").read_text("utf-8"))["withheld"]
+    assert ["7024(d)" in item["rule"] for item in unknown if item["category"] == "unreadable_text"] == [True]
+    assert not any("Art. 15" in item["rule"] for item in unknown)
     page = (kept_back / "index.html").read_text("utf-8")
     assert "We hold a social security number of you" in page
     # The row itself is not kept back, only its text.
