@@ -100,7 +100,7 @@ def _heart(story: Story, signals: Signals) -> Told:
     )
     title = "Heart rate, day by day"
     draw = range_chart(rate.days, title, f"Bars from the lowest to the highest reading of each day. {lead}")
-    figure = chart("heart-rate", title, draw, f"Beats per minute.{_marks(rate.days)}", _RANGE_LEGEND)
+    figure = chart("heart-rate", title, draw, f"In beats per minute.{_marks(rate.days)}", _RANGE_LEGEND)
     return lead, [figure, _numbers("heart rate", "beats per minute", rate.days)]
 
 
@@ -188,7 +188,7 @@ def _body(story: Story, signals: Signals) -> Told:
         )
         if len(tally.days) > 1:
             draw = line_chart(tally.days, title, f"A line through the mean of each day. {told[-1]}.")
-            figures.append(chart(f"body-{name}", title, draw, f"{sentence(unit)}.{_marks(tally.days)}"))
+            figures.append(chart(f"body-{name}", title, draw, f"In {unit}.{_marks(tally.days)}"))
     lead = f"The latest values. {'. '.join(told)}." if told else "Your body measurements, in numbers."
     return lead, figures
 
@@ -201,7 +201,7 @@ def _respiration(story: Story, signals: Signals) -> Told:
             continue
         unit, label = unit_words(name, tally.unit), readable(name, SIGNAL_LABELS)
         told.append(f"{label}: {number(tally.mean, 1)} {unit} on average")
-        title, caption = f"{label}, day by day", f"{sentence(unit)}.{_marks(tally.days)}"
+        title, caption = f"{label}, day by day", f"In {unit}.{_marks(tally.days)}"
         draw = range_chart(tally.days, title, f"Bars from the lowest to the highest reading. {told[-1]}.")
         figures.append(chart(f"respiration-{name}", title, draw, caption, _RANGE_LEGEND))
     return (f"{'. '.join(told)}." if told else "Your breathing measurements, in numbers."), figures

@@ -108,7 +108,7 @@ code { font: 0.9em ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow
   @page { margin: 18mm 16mm; }
   html { font-size: 12.5px; } body { font-size: 1rem; line-height: 1.45; } main, .masthead, .foot { max-width: none; padding-inline: 0; }
   .masthead { padding-top: 0; } .contents, .skip, details:not([open]) { display: none; } .lede { font-size: 1.25rem; } figure { max-width: 160mm; }
-  section { padding: 1.2rem 0 0.3rem; } h2, h3, caption, .stream > p:first-of-type { break-after: avoid; } figure, tr, h2, .tiles, .box, .who { break-inside: avoid; }
+  section { padding: 1.2rem 0 0.3rem; } h2, h3, caption, .stream > p:first-of-type { break-after: avoid; } figure, tr, h2, p, .tiles, .box, .who { break-inside: avoid; }
   .wide { display: block; } .narrow { display: none; } a { color: inherit; text-decoration: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
