@@ -58,7 +58,7 @@ def erase(
             messages.print("No erasure is due.")
             return
         steps = {request_id: explain(estate, request_id) for request_id in chosen}
-        if not as_json or dry_run:
+        if dry_run or not (as_json or yes):
             for request_id, says in steps.items():
                 messages.print(f"{request_id}\n" + "\n".join(f"  - {line}" for line in says), markup=False)
         if dry_run:

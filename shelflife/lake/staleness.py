@@ -82,7 +82,7 @@ def stale_units(
         }
         gone = {key: _unit(model, *key, count, (), extra) for key in known if key not in wanted}
         units = [*wanted.values(), *gone.values()]
-        frozen = _frozen(conn, model, models)
+        frozen = frozen_periods(conn, model, models)
         found += sorted(
             unit
             for unit in units
@@ -119,7 +119,7 @@ def _inputs(conn: sa.Connection, model: Model, models: Mapping[str, Model]) -> d
     return found
 
 
-def _frozen(conn: sa.Connection, model: Model, models: Mapping[str, Model]) -> set[str]:
+def frozen_periods(conn: sa.Connection, model: Model, models: Mapping[str, Model]) -> set[str]:
     """Return the periods of a model that are derived no more: their own partition expired, or one that they read."""
     frozen = set(_expired(conn, model.zone, model.name))
     for name in model.reads:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from shelflife.control.crashpoints import reached
-from shelflife.control.tables import derivation, partition
+from shelflife.control.tables import derivation
 from shelflife.copies.erasing import erase_from_copies
 from shelflife.lake.collect import collect
 from shelflife.lake.derive import derive
@@ -18,7 +18,9 @@ from shelflife.lake.landing import land
 from shelflife.lake.models import load_models
 from shelflife.lake.rewrite import rewrite_without
 from shelflife.lake.scrub import scrub
+from shelflife.lake.staleness import frozen_periods
 from shelflife.rights.erasure_keys import manifests_of
+from shelflife.rights.exporting import remove_exports
 from shelflife.rights.outcomes import COPY, outcomes, record_outcome
 from shelflife.rights.request_states import State
 from shelflife.rights.requests import add_facts, get, set_state
@@ -111,12 +113,20 @@ def gather_now(estate: Estate, manifests: Sequence[Manifest], options: Options) 
     reached("erase.scrubbed")
     collect(estate, now)
     discarded = {manifest.request_id: _empty_inbox(estate, manifest, options) for manifest in manifests}
+    packages = {
+        manifest.request_id: remove_exports(estate, manifest.subject_id)
+        for manifest in manifests
+        if manifest.whole_person
+    }
     with estate.database.commit() as tx:
         for manifest in manifests:
             waiting = discarded[manifest.request_id]
             if manifest.whole_person:
                 outcome = "deleted" if waiting else "already_absent"
                 record_outcome(tx, manifest.request_id, "inbox", outcome, now, files=waiting)
+                removed = packages[manifest.request_id]
+                outcome = "deleted" if removed else "already_absent"
+                record_outcome(tx, manifest.request_id, "exports", outcome, now, files=removed)
             add_facts(
                 tx, manifest.request_id, physical_at=now.isoformat(), blocks_overwritten_in_batch=blocks,
                 files_overwritten_in_batch=files,
@@ -162,12 +172,13 @@ def _record_rewritten(
         files_in_batch=done.files, rows_in_batch=done.rows_removed,
     )  # fmt: skip
     kept = _frozen_cohorts(tx.conn, estate)
-    outcome, facts = (
-        ("exempt", {"rule": "cohort_of_minimum_size", "periods_kept": kept}) if kept else ("deleted", {})
-    )
-    record_outcome(
-        tx, manifest.request_id, "analytics", outcome if done.files else "already_absent", now, **facts
-    )
+    if not done.files:
+        record_outcome(tx, manifest.request_id, "analytics", "already_absent", now)
+    elif kept:
+        rule = "cohort_of_minimum_size"
+        record_outcome(tx, manifest.request_id, "analytics", "exempt", now, rule=rule, periods_kept=kept)
+    else:
+        record_outcome(tx, manifest.request_id, "analytics", "deleted", now)
 
 
 def record_rewritten(estate: Estate, manifests: Sequence[Manifest], done: Rewritten, now: datetime) -> None:
@@ -182,12 +193,16 @@ def _frozen_cohorts(conn: sa.Connection, estate: Estate) -> int:
 
     Such a cohort stands for at least the minimum number of people and is kept by rule until its own retention ends.
     """
-    names = [name for name, model in load_models(estate.settings.models).items() if model.zone == "analytics"]
-    expired = sa.select(sa.func.count()).select_from(partition).where(partition.c.state == "destroyed")
-    if not conn.execute(expired).scalar_one():
-        return 0
-    made = sa.select(sa.func.count()).select_from(derivation).where(derivation.c.model.in_(names))
-    return int(conn.execute(made).scalar_one())
+    models = load_models(estate.settings.models)
+    kept = 0
+    for model in models.values():
+        if model.zone == "analytics":
+            frozen = frozen_periods(conn, model, models)
+            made = sa.select(derivation.c.period).where(
+                derivation.c.model == model.name, derivation.c.rows > 0
+            )
+            kept += len(frozen & set(conn.execute(made).scalars()))
+    return kept
 
 
 def _by_scope(manifests: Iterable[Manifest]) -> Iterable[list[Manifest]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shelflife.control.crashpoints import reached
 from shelflife.copies.erasing import recipients as copy_recipients
+from shelflife.copies.tokens import copy_token
 from shelflife.errors import RequestRefused, StorageError
 from shelflife.keys.pseudonyms import pseudonym
 from shelflife.policy.loading import load_policies
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from shelflife.subjects.directory import Subject
 
 SUFFIX = ".export"
+_PAST = "1970-01-01T00:00:00+00:00"
 EXPORTS = "exports"
 """What the retention rule of packages applies to."""
 
@@ -65,7 +67,9 @@ def deliver(estate: Estate, request_id: str, *, clock: Callable[[], datetime]) -
             remedy="See `shelflife request show`; record the identity check.",
         )
     with estate.database.read() as conn:
-        identity_pid = pseudonym(estate.pepper(conn, "identity"), subject_of(estate, conn, request_id))
+        subject_id = subject_of(estate, conn, request_id)
+        token = copy_token(estate, conn, EXPORTS, subject_id).hex()
+        identity_pid = pseudonym(estate.pepper(conn, "identity"), subject_id)
         key = recipient_key_of(estate, conn, request_id)
         person = by_identity_pid(estate, conn, [identity_pid]).get(identity_pid)
     if not key or person is None:
@@ -77,7 +81,12 @@ def deliver(estate: Estate, request_id: str, *, clock: Callable[[], datetime]) -
     now = clock()
     with estate.database.commit() as tx:
         add_facts(
-            tx, request_id, bytes=report.bytes, sha256=report.sha256, expires_at=report.expires_at.isoformat()
+            tx,
+            request_id,
+            bytes=report.bytes,
+            sha256=report.sha256,
+            expires_at=report.expires_at.isoformat(),
+            token=token,
         )
         add_event(tx, request_id, "delivered", now)
         estate.ledger.append(tx, [{"type": "request_delivered", "request": request_id}], now)
@@ -85,6 +94,24 @@ def deliver(estate: Estate, request_id: str, *, clock: Callable[[], datetime]) -
         reached("export.in_commit")
     reached("export.delivered")
     return report
+
+
+def remove_exports(estate: Estate, subject_id: bytes) -> int:
+    """Remove every package of a person who is being erased; return how many.
+
+    A delivered request names nobody any more; it is told by a token, as people are in copies.
+    """
+    with estate.database.commit() as tx:
+        token = copy_token(estate, tx.conn, EXPORTS, subject_id).hex()
+        found = requests(tx.conn, kinds=[Kind.EXPORT], states=[State.DELIVERED])
+        mine = [one.request_id for one in found if one.facts.get("token") == token]
+        for request_id in mine:
+            add_facts(tx, request_id, token=None, expires_at=_PAST)
+    paths = [export_path(estate.settings, request_id) for request_id in mine]
+    present = [path for path in paths if path.exists()]
+    for path in present:
+        path.unlink(missing_ok=True)
+    return len(present)
 
 
 def expire_exports(estate: Estate, now: datetime) -> int:

@@ -69,6 +69,7 @@ def test_a_person_is_gone_and_nobody_else_changed(filled, clock):
         "derived": "deleted",
         "analytics": "deleted",
         "inbox": "already_absent",
+        "exports": "already_absent",
         **dict.fromkeys(copies, "deleted"),
     }
 

@@ -62,6 +62,18 @@ def test_an_expired_export_is_removed_and_others_stay(filled, clock, private_key
     assert [path.name for path in export_folder(filled.settings).iterdir()] == [f"{second}.export"]
 
 
+def test_an_erasure_removes_the_packages_of_the_erased_and_of_nobody_else(filled, clock, private_key):
+    mine, other = (
+        asked(filled, clock, private_key.public_key().text().encode(), name) for name in ("ada", "bob")
+    )
+    for request_id in (mine, other):
+        deliver(filled, request_id, clock=clock)
+    run_erasures(filled, [ask(filled, "ada", clock)], options(clock))
+    assert not export_path(filled.settings, mine).exists()
+    assert export_path(filled.settings, other).exists()
+    assert get(filled, mine).facts["token"] is None
+
+
 def test_who_was_erased_meanwhile_is_not_exported(filled, clock, private_key):
     request_id = asked(filled, clock, private_key.public_key().text().encode())
     run_erasures(filled, [ask(filled, "ada", clock)], options(clock))
