@@ -7,6 +7,7 @@ import shutil
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tests.conftest import NOW
 from tests.copies.conformance import ERASED, NAME, Place
 from tests.copies.estates import PEOPLE, declared, expected, rows_of, token
 from tests.copies.servers.redis_server import FLAVOURS, free_port, redis_server
+from tests.copies.servers.slow_link import slow_link
 
 pytestmark = pytest.mark.server
 
@@ -310,29 +312,43 @@ def test_a_server_set_up_to_keep_old_files_is_unsupported(tmp_path):
         place.estate.close()
 
 
+@contextmanager
+def replica_of(port: int):
+    with redis_server("redis", "--appendonly", "yes", "--replicaof", f"127.0.0.1 {port}") as replica:
+        until = time.monotonic() + 10
+        with replica.client() as client:
+            while client.info("replication")["master_link_status"] != "up":
+                assert time.monotonic() < until
+                time.sleep(0.05)
+        yield replica
+
+
 @pytest.fixture
-def replicated():
-    with redis_server("redis", "--appendonly", "yes", "--repl-diskless-sync-delay", "0") as primary:
-        follow = ("--appendonly", "yes", "--replicaof", f"127.0.0.1 {primary.port}")
-        with redis_server("redis", *follow) as replica:
-            until = time.monotonic() + 10
-            with replica.client() as client:
-                while client.info("replication")["master_link_status"] != "up":
-                    assert time.monotonic() < until
-                    time.sleep(0.05)
-            yield primary, replica
+def primary():
+    with redis_server("redis", "--appendonly", "yes", "--repl-diskless-sync-delay", "0") as server:
+        yield server
 
 
-def let_follow(primary) -> None:
-    with primary.client() as client:
-        assert client.wait(1, 10_000) == 1
+@pytest.fixture
+def replicated(primary):
+    with replica_of(primary.port) as replica:
+        yield primary, replica
+
+
+def let_follow(primary, replica) -> None:
+    until = time.monotonic() + 10
+    with primary.client() as one, replica.client() as other:
+        goal = one.info("replication")["master_repl_offset"]
+        while other.info("replication")["slave_repl_offset"] < goal:
+            assert time.monotonic() < until
+            time.sleep(0.02)
 
 
 def test_the_disk_of_a_replica_forgets_too(tmp_path, replicated):
     primary, replica = replicated
     place = place_on(tmp_path, primary, options={"replicas": [f"127.0.0.1:{replica.port}"]})
     place.publish()
-    let_follow(primary)
+    let_follow(primary, replica)
     with replica.client() as client:
         client.save()
     assert erase(place, *ERASED).outcome == "deleted"
@@ -344,13 +360,30 @@ def test_the_disk_of_a_replica_forgets_too(tmp_path, replicated):
     beside.estate.close()
 
 
+@pytest.mark.slow
+def test_a_replica_that_lags_is_waited_for(tmp_path, primary):
+    """A killed call removed the people; this one finds nobody, and the replica has not heard of it yet."""
+    with slow_link(primary.port) as link, replica_of(link.port) as replica:
+        place = place_on(tmp_path, primary, options={"replicas": [f"127.0.0.1:{replica.port}"]})
+        place.publish()
+        let_follow(primary, replica)
+        link.flowing.clear()
+        only_unlink(primary, *ERASED)
+        threading.Timer(1.0, link.flowing.set).start()
+        assert erase(place, *ERASED).outcome == "already_absent"
+        beside = place_on(tmp_path, replica)
+        assert where(beside, *ERASED) == set()
+        beside.estate.close()
+        place.estate.close()
+
+
 def test_a_replica_that_nobody_named_keeps_its_disk_and_that_is_said(tmp_path, replicated):
     primary, replica = replicated
     place = place_on(tmp_path, primary)
     place.publish()
-    let_follow(primary)
+    let_follow(primary, replica)
     assert erase(place, *ERASED).outcome == "unsupported"
-    let_follow(primary)
+    let_follow(primary, replica)
     with replica.client() as client:
         assert list(client.scan_iter(match=f"*{token(2).hex()}")) == []
     place.estate.close()
@@ -360,7 +393,7 @@ def test_a_replica_that_does_not_follow_is_unreachable(tmp_path, replicated):
     primary, replica = replicated
     place = place_on(tmp_path, primary, options={"replicas": [f"127.0.0.1:{replica.port}"]})
     place.publish()
-    let_follow(primary)
+    let_follow(primary, replica)
     with replica.client() as client:
         client.execute_command("REPLICAOF", "127.0.0.1", free_port())
         assert list(client.scan_iter(match=f"*{token(2).hex()}"))
