@@ -73,7 +73,7 @@ def record(estate: Estate, conn: sa.Connection, destruction: Destruction) -> int
 def record_all(estate: Estate, conn: sa.Connection, destructions: Sequence[Destruction]) -> int:
     """Write several destructions ahead of the one commit that makes all of them true; see `record`.
 
-    A write transaction records once: a second call could not tell the first one's records from committed ones.
+    All of them are on the disk at the cost of one.
 
     Returns:
         The last record's sequence number.
