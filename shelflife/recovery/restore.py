@@ -145,7 +145,7 @@ def restore(
 def _alone(settings: Settings) -> Iterator[None]:
     """Let one restore run at a time, and no erasure beside it; a second one waits and then finds a living database."""
     folder = settings.home / "locks"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(folder / "erasure.lock", exclusive=True):
         yield
 
