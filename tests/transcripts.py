@@ -13,7 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from typer.testing import CliRunner
+
 from orchestration.demo_lifecycle import write_beats
+from shelflife.cli.main import app
 from shelflife.config import load_settings
 from shelflife.copies.publish import publish
 from shelflife.estate import Estate
@@ -87,15 +90,10 @@ def replay(text: str, settings: Path) -> str:
 def help_page() -> str:
     """Return the command line's reference, from its own --help."""
     parts = ["# Command line\n\nMade from `--help` by `python -m tests.transcripts`.\n"]
-    environment = os.environ | {"TERM": "dumb", "COLUMNS": "100"}
+    runner = CliRunner(env={"TERM": "dumb", "COLUMNS": "100"})
     for name in ("", *COMMANDS):
-        command = [sys.executable, "-m", "shelflife.cli.main", *name.split(), "--help"]
-        shown = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-        ).stdout
-        body = "\n".join(line.rstrip() for line in shown.strip().splitlines()).replace(
-            "python -m shelflife.cli.main", "shelflife"
-        )
+        shown = runner.invoke(app, [*name.split(), "--help"], prog_name="shelflife").stdout
+        body = "\n".join(line.rstrip() for line in shown.strip().splitlines())
         parts.append(f"## shelflife {name}".rstrip() + f"\n\n```text\n{body}\n```\n")
     return "\n".join(parts)
 
