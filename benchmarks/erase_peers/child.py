@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import time
+import traceback
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,21 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 def in_child(step: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a function of this module in a new process and return what it returns."""
+    """Run a function of this module in a new process and return what it returns.
+
+    Raises:
+        RuntimeError: the step failed; an error of whatever kind comes back as its text.
+    """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(step, *arguments).result()
+        return pool.submit(_told, step, *arguments).result()
+
+
+def _told(step: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a step; not every tool's error survives the way back to the other process."""
+    try:
+        return step(*arguments)
+    except Exception:
+        raise RuntimeError(traceback.format_exc()) from None
 
 
 def measured(work: Callable[[], Any]) -> dict[str, float]:

@@ -77,6 +77,16 @@ def test_everything_written_is_counted(tmp_path):
     assert 2 << 20 <= child.measured(work)["written"] < 3 << 20
 
 
+def fails_oddly():
+    raise LookupError(lambda: "which no process can send to another")
+
+
+@pytest.mark.slow
+def test_a_failing_step_tells_why():
+    with pytest.raises(RuntimeError, match="LookupError"):
+        child.in_child(fails_oddly)
+
+
 def test_every_peer_is_there_or_its_package_is_missing():
     for name in NAMES:
         assert missing(name) or peer_class(name).procedure
