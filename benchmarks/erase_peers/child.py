@@ -35,7 +35,7 @@ def _told(step: Callable[..., Any], *arguments: Any) -> Any:
     """Run a step; not every tool's error survives the way back to the other process."""
     try:
         return step(*arguments)
-    except Exception:
+    except Exception:  # noqa: BLE001  whatever a tool raises
         raise RuntimeError(traceback.format_exc()) from None
 
 
