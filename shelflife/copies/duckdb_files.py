@@ -21,6 +21,7 @@ import duckdb
 import pyarrow as pa
 
 from shelflife.control.crashpoints import VARIABLE
+from shelflife.copies.duckdb_connections import CATALOG, LENGTH_BYTES, attach_statement, prepare
 from shelflife.errors import StorageError
 from shelflife.seal.blocks import broken
 from shelflife.seal.files import WrittenFile
@@ -28,18 +29,7 @@ from shelflife.seal.files import WrittenFile
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-CATALOG = "mart"
-LENGTH_BYTES = 4
 _CHUNK = 1 << 20
-_SETTINGS = (
-    "SET TimeZone = 'UTC'",
-    "SET threads = 1",
-    "SET temp_directory = ''",
-    "SET max_temp_directory_size = '0B'",
-    "SET autoinstall_known_extensions = false",
-    "SET autoload_known_extensions = false",
-    "SET python_enable_replacements = false",
-)
 
 
 def write_file(path: Path, tables: Mapping[str, pa.Table], *, key: bytes | None) -> WrittenFile:
@@ -147,18 +137,3 @@ def _put_in_place(part: Path, path: Path, rows: int) -> WrittenFile:
             remedy="Check that the copy's folder is writable and has room.",
         ) from None
     return WrittenFile(size, digest.digest(), rows)
-
-
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make a connection that writes nothing but the file that it is told to."""
-    for statement in _SETTINGS:
-        connection.execute(statement)
-
-
-def attach_statement(path: Path, key: bytes | None, *options: str) -> str:
-    """Return the statement that attaches a file as the catalog `mart`."""
-    # A raw 256-bit key: DuckDB stretches nothing. The text is run at once and logged nowhere.
-    sealed = () if key is None else (f"ENCRYPTION_KEY '{key.hex()}'", "ENCRYPTION_CIPHER 'GCM'")
-    quoted = str(path).replace("'", "''")
-    told = ", ".join((*options, *sealed))
-    return f"ATTACH '{quoted}' AS {CATALOG}" + (f" ({told})" if told else "")

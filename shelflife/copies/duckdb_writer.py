@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from shelflife.control.crashpoints import reached
-from shelflife.copies.duckdb_files import CATALOG, LENGTH_BYTES, attach_statement, prepare
+from shelflife.copies.duckdb_connections import CATALOG, LENGTH_BYTES, attach_statement, prepare
 from shelflife.errors import ConfigurationError
 
 

@@ -120,7 +120,8 @@ def mart(estate: Estate, name: str, *, clock: Callable[[], datetime]) -> Iterato
         ConfigurationError: no such copy is declared, it is of another kind, or it was not published (any more).
         SealBroken: the file was altered.
     """
-    from shelflife.copies.duckdb_files import CATALOG, opened  # noqa: PLC0415  heavy, and only for marts
+    from shelflife.copies.duckdb_connections import CATALOG  # noqa: PLC0415  only for marts
+    from shelflife.copies.duckdb_files import opened  # noqa: PLC0415
 
     opening = _opening(estate, name, "duckdb_mart")
     item = _standing_item(opening, clock())

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from shelflife.copies import duckdb_files
-from shelflife.copies.duckdb_files import attach_statement, opened, read_file, write_file
+from shelflife.copies.duckdb_connections import attach_statement
+from shelflife.copies.duckdb_files import opened, read_file, write_file
 from shelflife.copies.duckdb_writer import load_openssl
 from shelflife.errors import SealBroken, StorageError
 from tests.conftest import NOW
@@ -19,6 +20,7 @@ from tests.copies.estates import PEOPLE, canary, datasets, declared, expected, r
 KEY = bytes(range(32))
 
 
+@pytest.mark.slow  # every test starts processes
 class TestDuckdbMart(FolderConformance):
     kind = "duckdb_mart"
     publish_points = ("copies.file.written",)
