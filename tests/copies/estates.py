@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,9 @@ def settings_in(folder: Path) -> Settings:
 
 
 def declare(folder: Path, *declarations: dict[str, Any]) -> Settings:
-    """Write copies.yaml into an estate's own folder of policies."""
+    """Give an estate a folder of policies of its own: the project's, with these copies declared."""
     settings = settings_in(folder)
-    settings.policies.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(ROOT / "retention_policies", settings.policies, dirs_exist_ok=True)
     (settings.policies / "copies.yaml").write_text(
         yaml.safe_dump({"copies": json.loads(json.dumps(declarations))})
     )

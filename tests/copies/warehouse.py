@@ -19,7 +19,7 @@ from shelflife.lake.derive import derive
 from shelflife.lake.inbox import list_inbox
 from shelflife.lake.landing import land
 from shelflife.subjects.directory import Alias, find
-from tests.copies.estates import NOW, rows_of, settings_in
+from tests.copies.estates import NOW, declare, rows_of, settings_in
 
 PEOPLE = [f"person-{number:02d}" for number in range(8)]
 DAYS = (2, 3, 4)
@@ -54,7 +54,8 @@ def landed(estate: Estate, lines: list[str], name: str) -> None:
 
 
 def build(folder: Path) -> None:
-    """Make an estate with everybody's rows derived."""
+    """Make an estate with everybody's rows derived and no copy declared."""
+    declare(folder)
     estate = Estate.create(settings_in(folder), NOW)
     lines = [
         line for number, person in enumerate(PEOPLE) for day in DAYS for line in samples(person, day, number)
