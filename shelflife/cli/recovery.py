@@ -15,7 +15,7 @@ from shelflife.recovery.backup import backup as run_backup
 from shelflife.recovery.checks import RestoreCheck, check_estate
 from shelflife.recovery.checks import restore_check as run_check
 from shelflife.recovery.expiry import expire_backups, forget_final, list_backups
-from shelflife.recovery.restore import RestoreReport
+from shelflife.recovery.report import RestoreReport
 from shelflife.recovery.restore import restore as run_restore
 
 Source = Annotated[Path, typer.Argument(help="A folder of backups.")]

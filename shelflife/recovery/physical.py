@@ -7,7 +7,7 @@ is marked stale, so that derivation makes it again from what is there.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -46,10 +46,10 @@ class Fetched:
         lost: by zone, files that are neither here nor, whole, in the backup.
     """
 
-    present: int
-    fetched: int
-    fetched_bytes: int
-    lost: Mapping[str, int]
+    present: int = 0
+    fetched: int = 0
+    fetched_bytes: int = 0
+    lost: Mapping[str, int] = field(default_factory=dict)
 
 
 def fetch(estate: Estate, target: Target, listed: Collection[Listed], now: datetime) -> Fetched:

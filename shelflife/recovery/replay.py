@@ -75,10 +75,10 @@ class Replay:
 class Replayed:
     """What a replay took away, in counts; zero where it was gone already."""
 
-    keys: int
-    subjects: int
-    partitions: int
-    batches: int
+    keys: int = 0
+    subjects: int = 0
+    partitions: int = 0
+    batches: int = 0
 
 
 def merge(destructions: Iterable[Destruction]) -> Replay:

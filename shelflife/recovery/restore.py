@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -39,6 +39,7 @@ from shelflife.recovery.placing import obstacles, place, witnessed
 from shelflife.recovery.readmission import readmit
 from shelflife.recovery.replay import Replay, Replayed, apply, merge, people_to_scrub, prepare
 from shelflife.recovery.replayed import unreplayed
+from shelflife.recovery.report import RestoreReport
 from shelflife.recovery.target import Target
 from shelflife.retention.preserve import preserve
 from shelflife.rights.exporting import expire_exports
@@ -52,54 +53,10 @@ if TYPE_CHECKING:
     from shelflife.config import Settings
     from shelflife.ledger.entries import JSON
     from shelflife.recovery.manifest import Manifest
-    from shelflife.recovery.physical import Fetched
 
 
 _EMPTIED_TABLES = ("subject", "alias", "keyring", "key_page", "request", "awaiting_rewrite", "hold_subject")
 """Tables whose old pages would still hold what the replay removed."""
-
-
-@dataclass(frozen=True)
-class RestoreReport:
-    """What a restore did, in counts. After a killed attempt, only what the last one still had to do.
-
-    Attributes:
-        backup: name of the backup.
-        taken_at: when it was made.
-        ledger_entries: entries that the ledger got back from its mirror.
-        forgotten: what was recorded since the backup, by type of entry; what of it landed is to be sent again.
-        destructions: records of the journal that were replayed.
-        replayed: what they took away.
-        requests: requests that came back from the journal.
-        files: what became of the data files.
-        rewritten: what was rewritten without erased people.
-        scrubbed: what was overwritten of erased people.
-        rows_held: rows that were set aside again for holds.
-        cohorts_retired: cohort files to be derived again.
-        unregistered: files of the lost database, removed.
-        copies_emptied: copies to be published again.
-        copies_left: copies that failed or did not answer: empty them before anybody reads them.
-    """
-
-    backup: str
-    taken_at: dt.datetime
-    ledger_entries: int
-    forgotten: Mapping[str, int]
-    destructions: int
-    replayed: Replayed
-    requests: int
-    files: Fetched
-    rewritten: Rewritten
-    scrubbed: Scrubbed
-    rows_held: int
-    cohorts_retired: int
-    unregistered: int
-    copies_emptied: list[str]
-    copies_left: list[str]
-
-    def as_json(self) -> dict[str, object]:
-        """Return the report as JSON values."""
-        return asdict(self)
 
 
 def restore(
@@ -150,9 +107,9 @@ def _alone(settings: Settings) -> Iterator[None]:
         yield
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Restore:
-    """The steps after the tables are in place."""
+    """The steps after the tables are in place; each takes the report so far and returns it with its own part."""
 
     estate: Estate
     target: Target
@@ -163,72 +120,47 @@ class _Restore:
 
     def finish(self) -> RestoreReport:
         reached("restore.opened")
+        report = RestoreReport(self.manifest.name, self.manifest.taken_at)
         self.say("ledger")
-        entries = self._complete_ledger()
+        report = self._complete_ledger(report)
         with self.estate.database.read() as conn:
             records = journal.read_since(self.estate, conn, self.manifest.journal)
         replay = merge(record.destruction for record in records)
-        with self.estate.database.commit() as tx:
-            prepare(tx, replay, self.clock())
-        reached("restore.prepared")
+        report = replace(report, destructions=len(records))
         self.say("files")
-        listed = read_listing(self.target.part(self.manifest.name, FILES))
-        files = physical.fetch(self.estate, self.target, listed, self.clock())
-        held = self._preserve(replay)
-        reached("restore.preserved")
-        with self.estate.database.read() as conn:
-            people = people_to_scrub(conn, replay)
+        report = self._bring_back(report, replay)
         self.say("destructions")
-        replayed, requests = self._replay(replay)
-        reached("restore.replayed")
-        self.say("rewrites")
-        rewritten = self._rewrite()
-        scrubbed = self._scrub(people)
-        retired = physical.retire_stale_cohorts(self.estate, self.clock()) if replay.erased else 0
-        reached("restore.rewritten")
+        report = self._take_away(report, replay)
         self.say("copies")
-        emptied, left = empty_copies(self.estate, self.clock())
-        unregistered = physical.remove_unregistered(self.estate) + expire_exports(self.estate, self.clock())
-        collect(self.estate, self.clock())
-        self.estate.database.forget_old_pages(_EMPTIED_TABLES)
-        reached("restore.collected")
-        report = RestoreReport(
-            backup=self.manifest.name,
-            taken_at=self.manifest.taken_at,
-            ledger_entries=entries,
-            forgotten=self._forgotten(),
-            destructions=len(records),
-            replayed=replayed,
-            requests=requests,
-            files=files,
-            rewritten=rewritten,
-            scrubbed=scrubbed,
-            rows_held=held,
-            cohorts_retired=retired,
-            unregistered=unregistered,
-            copies_emptied=emptied,
-            copies_left=left,
-        )
+        report = self._clean_up(report)
         self.say("checks")
         self._record(report)
         reached("restore.recorded")
         publish(self.estate, self.clock())
         return report
 
-    def _complete_ledger(self) -> int:
+    def _complete_ledger(self, report: RestoreReport) -> RestoreReport:
         mirror = LedgerMirror(self.estate.settings.mirror_file)
         with self.estate.database.commit() as tx:
             added = complete(tx.conn, mirror, self.estate.ledger.verifier_key)
             reached("restore.ledger_in_commit")
         reached("restore.ledger_completed")
-        return added
+        forgotten = counts_since(mirror.pages(), self.manifest.ledger_size)
+        return replace(report, ledger_entries=added, forgotten=forgotten)
 
-    def _forgotten(self) -> dict[str, int]:
-        mirror = LedgerMirror(self.estate.settings.mirror_file)
-        return counts_since(mirror.pages(), self.manifest.ledger_size)
+    def _bring_back(self, report: RestoreReport, replay: Replay) -> RestoreReport:
+        """Fetch the data files, and set aside again what holds keep of what is about to go."""
+        with self.estate.database.commit() as tx:
+            prepare(tx, replay, self.clock())
+        reached("restore.prepared")
+        listed = read_listing(self.target.part(self.manifest.name, FILES))
+        files = physical.fetch(self.estate, self.target, listed, self.clock())
+        held = self._preserve(replay)
+        reached("restore.preserved")
+        return replace(report, files=files, rows_held=held)
 
     def _preserve(self, replay: Replay) -> int:
-        """Set aside again what holds keep of what is about to go; those rows lay under keys that are lost."""
+        """Seal held rows again: those that were set aside in the lost history lay under keys that are lost too."""
         rows = 0
         with self.estate.database.read() as conn:
             people = people_to_scrub(conn, replay)
@@ -241,6 +173,24 @@ class _Restore:
             kept = preserve(self.estate, None, None, clock=self.clock, reason=RESTORE, partition_ids=closing)
             rows += kept.rows
         return rows
+
+    def _take_away(self, report: RestoreReport, replay: Replay) -> RestoreReport:
+        """Destroy again, then make it physically gone from the files that came back."""
+        with self.estate.database.read() as conn:
+            people = people_to_scrub(conn, replay)
+        replayed, requests = self._replay(replay)
+        reached("restore.replayed")
+        rewritten, scrubbed = self._rewrite(), self._scrub(people)
+        retired = physical.retire_stale_cohorts(self.estate, self.clock()) if replay.erased else 0
+        reached("restore.rewritten")
+        return replace(
+            report,
+            replayed=replayed,
+            requests=requests,
+            rewritten=rewritten,
+            scrubbed=scrubbed,
+            cohorts_retired=retired,
+        )
 
     def _replay(self, replay: Replay) -> tuple[Replayed, int]:
         head = journal.head(self.estate.settings)
@@ -266,6 +216,15 @@ class _Restore:
             if pids:
                 done += scrub(self.estate, pids, streams)
         return done
+
+    def _clean_up(self, report: RestoreReport) -> RestoreReport:
+        """Empty the copies, and remove every file and page that nothing stands for any more."""
+        emptied, left = empty_copies(self.estate, self.clock())
+        unregistered = physical.remove_unregistered(self.estate) + expire_exports(self.estate, self.clock())
+        collect(self.estate, self.clock())
+        self.estate.database.forget_old_pages(_EMPTIED_TABLES)
+        reached("restore.collected")
+        return replace(report, copies_emptied=emptied, copies_left=left, unregistered=unregistered)
 
     def _record(self, report: RestoreReport) -> None:
         """Open the estate again, in the commit that records the restore; refuse while anything is not replayed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 
 import pyarrow as pa
@@ -23,6 +24,7 @@ from shelflife.recovery import backup as module
 from shelflife.recovery.backup import backup
 from shelflife.recovery.checks import restore_check
 from shelflife.recovery.dump import all_tables, dump_table, load_table, read_table
+from shelflife.recovery.listing import live_data_files
 from shelflife.recovery.restore import restore
 from shelflife.recovery.target import Target
 from tests.canaries import forms, hits
@@ -94,6 +96,10 @@ def test_a_file_that_is_scrubbed_while_it_is_copied(filled, settings, backups, c
     assert done.files.lost == {"analytics": 2, "derived": 6}
     estate = Estate.open(settings, clock())
     assert people_in(raw_rows(estate)) == set(PEOPLE) - {"ada"}
+    with estate.database.read() as conn:
+        for file in live_data_files(conn):
+            content = (estate.zone_folder(file.zone) / file.path).read_bytes()
+            assert (len(content), hashlib.sha256(content).digest()) == (file.size, file.sha256)
     derive(estate, clock=clock)
     estate.close()
 
