@@ -6,6 +6,7 @@ stands in the estate's own register and ledger. Run config holds opaque ids only
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +18,8 @@ from assets.resource import EstateResource
 from orchestration.housekeeping import forget_old_runs
 from shelflife.copies.reconciling import expire_copies, reconcile
 from shelflife.errors import ConfigurationError, ResidueFound, Terminal
+from shelflife.lake.models import Model, load_models
+from shelflife.lake.rewrite import tables_about
 from shelflife.policy.loading import load_policies, load_rulebook
 from shelflife.policy.retention import RetentionPolicy
 from shelflife.recovery.backup import backup
@@ -27,9 +30,10 @@ from shelflife.retention.plan_file import write_plan
 from shelflife.retention.stages import Plan
 from shelflife.rights import finality
 from shelflife.rights.clocks import open_alerts
-from shelflife.rights.erasure import Options, due, run_erasures
+from shelflife.rights.erasure import ErasureReport, Options, due, run_erasures
 from shelflife.rights.exporting import deliver, expire_exports
 from shelflife.rights.verify import verify
+from shelflife.signals.vocabulary import STREAMS
 
 LIFECYCLE_POOL = "shelflife_lifecycle"
 BACKUPS = "SHELFLIFE_BACKUPS"
@@ -102,22 +106,31 @@ def forget_dagster_history(context: dg.OpExecutionContext, estate: EstateResourc
 def erase(context: dg.OpExecutionContext, config: RequestsConfig, estate: EstateResource) -> None:
     """Carry out verified erasure requests, to their certificates."""
 
-    def work() -> tuple[int, int, int]:
+    def work() -> tuple[ErasureReport, list[list[str]]]:
         with estate.opened() as opened:
             chosen = list(config.request_ids) or due(opened)
-            if not chosen:
-                return 0, 0, 0
-            report = run_erasures(opened, chosen, _options(estate))
-        keys = sum(int(str(one.facts.get("keys_destroyed", 0))) for one in report.requests)
-        return len(report.requests) - len(report.blocked), len(report.blocked), keys
+            report = run_erasures(opened, chosen, _options(estate)) if chosen else ErasureReport([])
+            return report, _touched(report, load_models(opened.settings.models))
 
-    done, blocked, keys = neutral(work)
-    context.log_event(
-        dg.AssetObservation(
-            ["identity", "attributes"],
-            metadata=facts(requests_done=done, requests_blocked=blocked, keys_destroyed=keys),
-        )
+    report, touched = neutral(work)
+    keys = sum(int(str(one.facts.get("keys_destroyed", 0))) for one in report.requests)
+    done = len(report.requests) - len(report.blocked)
+    for asset in touched:
+        context.log_event(dg.AssetObservation(asset, metadata=facts(requests_done=done)))
+    context.add_output_metadata(
+        facts(requests_done=done, requests_blocked=len(report.blocked), keys_destroyed=keys)
     )
+
+
+def _touched(report: ErasureReport, models: Mapping[str, Model]) -> list[list[str]]:
+    """Return the assets that erasures took rows out of."""
+    found: set[tuple[str, ...]] = set()
+    for one in report.requests:
+        streams = None if one.whole_person else one.streams
+        found |= {("raw", stream) for stream in streams or STREAMS}
+        found |= {("derived", name) for name in tables_about(models, streams)}
+        found |= {("analytics", name) for name, model in models.items() if model.zone == "analytics"}
+    return [list(asset) for asset in sorted(found)]
 
 
 @dg.op(out=dg.Out(dg.Nothing))

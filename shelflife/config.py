@@ -90,6 +90,11 @@ class Settings(BaseSettings):
         description="First day that Dagster shows a partition for; older data belongs to it.",
     )
     minimum_cell: int = Field(default=11, ge=2, description="Fewest people in a published cohort cell.")
+    jurisdiction: str = Field(
+        default="unknown",
+        description="Regime whose retention rules new data lives under; `unknown` takes the shortest of any.",
+    )
+    purpose: str = Field(default="service", description="Purpose whose retention rules new data lives under.")
     purge_brake_percent: int = Field(
         default=20, ge=0, le=100, description="Share of all rows, in percent, above which a purge is refused."
     )

@@ -29,6 +29,7 @@ from shelflife.retention.holds import (
 )
 from shelflife.retention.production import produce
 from shelflife.retention.release import release
+from shelflife.rights.finality import settle_released
 from shelflife.seal.envelope_keys import ExportPublicKey
 from shelflife.subjects.directory import Alias, find
 
@@ -180,7 +181,8 @@ def release_hold(
         if not yes and not confirmed("held rows that are destroyed", sum(file.samples for file in files)):
             raise typer.Abort
         done = release(estate, hold_id, clock=clock)
-    facts = asdict(done)
+        settled = settle_released(estate, clock())
+    facts = asdict(done) | {"erasures_settled": len(settled)}
     if as_json:
         print_json(facts)
     else:

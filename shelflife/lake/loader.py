@@ -34,6 +34,8 @@ from shelflife.lake.unseal import (
     read_partition,
     schema_of,
 )
+from shelflife.policy.classes import class_of
+from shelflife.policy.loading import load_policies
 from shelflife.seal.blocks import seal_blocks
 from shelflife.seal.files import write_sealed
 from shelflife.signals.sample import IDENTITY
@@ -48,7 +50,6 @@ if TYPE_CHECKING:
     from shelflife.lake.batches import Batch
 
 RAW = "raw"
-DEFAULT_JURISDICTION = "default"
 
 Homes = dict[tuple[str, str], Partition]
 Keys = dict[tuple[str, int], bytes | None]
@@ -94,6 +95,7 @@ class Loader:
     touched: set[tuple[str, str]] = field(default_factory=set)
     _waiting: list[pa.Table] = field(default_factory=list, repr=False)
     _rows: int = 0
+    _classes: dict[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -146,12 +148,7 @@ class Loader:
         kept = frame.filter(pl.col("refusal").is_null())
         wanted = kept.select("table_name", "period", "stream").unique().sort("table_name", "period")
         names = [
-            PartitionName(
-                table_name,
-                period,
-                f"{stream if table_name == stream else 'quarantine'}/{DEFAULT_JURISDICTION}",
-                stream,
-            )
+            PartitionName(table_name, period, self._class_of(table_name), stream)
             for table_name, period, stream in wanted.iter_rows()
         ]
         with self.estate.database.commit() as tx:
@@ -160,6 +157,18 @@ class Loader:
         for home in homes.values():
             self.seen.setdefault(home.partition_id, home.version)
         return homes
+
+    def _class_of(self, table_name: str) -> str:
+        """Return the retention class that rows of a table live under, by the policies.
+
+        Raises:
+            ConfigurationError: no rule matches; data without one must not be kept.
+        """
+        if table_name not in self._classes:
+            where = self.estate.settings
+            policies = load_policies(where.policies)
+            self._classes[table_name] = class_of(policies, table_name, where.jurisdiction, where.purpose)
+        return self._classes[table_name]
 
     def _keys(self, homes: Homes, owners: Sequence[Subject | None]) -> Keys:
         """Look up the keys of every person for every stream that has rows; None where one was destroyed."""

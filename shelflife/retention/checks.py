@@ -15,7 +15,7 @@ from shelflife.lake.leasing import held_lease
 from shelflife.lake.models import load_models, output_schema
 from shelflife.lake.periods import days_of
 from shelflife.lake.unseal import HELD, QUARANTINE, read_partition
-from shelflife.retention.classes import rules_by_class
+from shelflife.policy.classes import rules_by_class
 from shelflife.retention.coverage import coverage
 from shelflife.retention.held_rows import RAW
 from shelflife.retention.holds import active_holds
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from shelflife.estate import Estate
     from shelflife.lake.models import Model
+    from shelflife.policy.classes import ClassRule
     from shelflife.policy.retention import RetentionPolicy
-    from shelflife.retention.classes import ClassRule
     from shelflife.retention.holds import Hold
 
 SLACK = dt.timedelta(days=2)

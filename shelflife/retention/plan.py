@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from shelflife.errors import ConfigurationError, PlanRefused
 from shelflife.lake.unseal import HELD
+from shelflife.policy.classes import ClassRule, rules_by_class
 from shelflife.policy.documents import digest
-from shelflife.retention.classes import ClassRule, rules_by_class
 from shelflife.retention.coverage import coverage
 from shelflife.retention.holds import HOLD_CLASS
 from shelflife.retention.records import record_rule

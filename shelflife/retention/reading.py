@@ -15,7 +15,7 @@ from shelflife.control.tables import awaiting_rewrite, copy_item, data_file, par
 from shelflife.copies.registry import load_declarations
 from shelflife.lake.catalog import partitions_by_id
 from shelflife.lake.leasing import held_lease
-from shelflife.retention.classes import rules_by_class
+from shelflife.policy.classes import rules_by_class
 from shelflife.retention.coverage import coverage
 from shelflife.retention.held_rows import RAW, covered_rows
 from shelflife.retention.holds import people_of

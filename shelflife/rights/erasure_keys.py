@@ -82,7 +82,7 @@ def preserve(estate: Estate, request_ids: Sequence[str], options: Options) -> No
         held = 0
         if holds and manifest.known:
             pids = [manifest.pids["identity"]]
-            held = preserve_held(estate, pids, manifest.streams, clock=options.clock, reason=REASON).rows
+            held = preserve_held(estate, pids, manifest.streams, clock=options.clock, reason=REASON).covered
         with estate.database.commit() as tx:
             add_facts(tx, manifest.request_id, rows_held=held)
             set_state(tx, manifest.request_id, State.PRESERVED)

@@ -23,7 +23,7 @@ from shelflife.rights.erasure_keys import manifests_of
 from shelflife.rights.exporting import remove_exports
 from shelflife.rights.outcomes import COPY, outcomes, record_outcome
 from shelflife.rights.request_states import State
-from shelflife.rights.requests import add_facts, get, set_state
+from shelflife.rights.requests import add_facts, get, request_in, set_state
 from shelflife.subjects.directory import Alias
 
 if TYPE_CHECKING:
@@ -69,15 +69,15 @@ def rewrite(estate: Estate, request_ids: Sequence[str], options: Options) -> Non
     if options.batched:
         _defer(estate, manifests, options.clock())
         return
-    done = rewrite_now(estate, manifests, options)
+    rewrite_now(estate, manifests, options)
     with estate.database.commit() as tx:
         for manifest in manifests:
-            _record_rewritten(tx, estate, manifest, done, options.clock())
             set_state(tx, manifest.request_id, State.REWRITTEN)
 
 
-def rewrite_now(estate: Estate, manifests: Sequence[Manifest], options: Options) -> Rewritten:
-    """Rewrite derived files without the people, and derive the cohorts again that read those files."""
+def rewrite_now(estate: Estate, manifests: Sequence[Manifest], options: Options) -> None:
+    """Rewrite derived files without the people, derive the cohorts again that read those files, and record it."""
+    again = _begun_before(estate, manifests, "rewrite")
     gone: defaultdict[str, set[bytes]] = defaultdict(set)
     for manifest in manifests:
         for table in manifest.tables:
@@ -88,9 +88,28 @@ def rewrite_now(estate: Estate, manifests: Sequence[Manifest], options: Options)
     cohorts = [
         name for name, model in models.items() if model.zone == "analytics" and model.erasure == "rederive"
     ]
-    if done.files and cohorts:
+    touched = done.files > 0 or bool(again)
+    if touched and cohorts:
         derive(estate, clock=options.clock, names=cohorts)
-    return done
+    with estate.database.commit() as tx:
+        for manifest in manifests:
+            _record_rewritten(tx, estate, manifest.request_id, done, options.clock(), touched=touched)
+
+
+def _begun_before(estate: Estate, manifests: Sequence[Manifest], step: str) -> set[str]:
+    """Return the requests whose step was begun by a run that died, and note that it is begun now."""
+    with estate.database.commit() as tx:
+        begun = {}
+        for manifest in manifests:
+            known = request_in(tx.conn, manifest.request_id).facts.get("begun")
+            begun[manifest.request_id] = list(known) if isinstance(known, list) else []
+            add_facts(tx, manifest.request_id, begun=sorted({*begun[manifest.request_id], step}))
+    return {request_id for request_id, steps in begun.items() if step in steps}
+
+
+def _settled(outcome: str, *, again: bool) -> str:
+    """Return what is said of a place: what a run that died may have removed was not absent before."""
+    return "deleted" if again and outcome == "already_absent" else outcome
 
 
 def gather(estate: Estate, request_ids: Sequence[str], options: Options) -> None:
@@ -165,27 +184,17 @@ def _defer(estate: Estate, manifests: Sequence[Manifest], now: datetime) -> None
 
 
 def _record_rewritten(
-    tx: Transaction, estate: Estate, manifest: Manifest, done: Rewritten, now: datetime
+    tx: Transaction, estate: Estate, request_id: str, done: Rewritten, now: datetime, *, touched: bool
 ) -> None:
-    record_outcome(
-        tx, manifest.request_id, "derived", "deleted" if done.files else "already_absent", now,
-        files_in_batch=done.files, rows_in_batch=done.rows_removed,
-    )  # fmt: skip
+    outcome = "deleted" if touched else "already_absent"
+    counts = {"files_in_batch": done.files, "rows_in_batch": done.rows_removed}
+    record_outcome(tx, request_id, "derived", outcome, now, None, **counts)
     kept = _frozen_cohorts(tx.conn, estate)
-    if not done.files:
-        record_outcome(tx, manifest.request_id, "analytics", "already_absent", now)
-    elif kept:
+    if touched and kept:
         rule = "cohort_of_minimum_size"
-        record_outcome(tx, manifest.request_id, "analytics", "exempt", now, rule=rule, periods_kept=kept)
+        record_outcome(tx, request_id, "analytics", "exempt", now, rule=rule, periods_kept=kept)
     else:
-        record_outcome(tx, manifest.request_id, "analytics", "deleted", now)
-
-
-def record_rewritten(estate: Estate, manifests: Sequence[Manifest], done: Rewritten, now: datetime) -> None:
-    """Record that a deferred rewrite was done."""
-    with estate.database.commit() as tx:
-        for manifest in manifests:
-            _record_rewritten(tx, estate, manifest, done, now)
+        record_outcome(tx, request_id, "analytics", outcome, now)
 
 
 def _frozen_cohorts(conn: sa.Connection, estate: Estate) -> int:

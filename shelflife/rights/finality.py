@@ -7,17 +7,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shelflife.control.crashpoints import reached
-from shelflife.rights.certificates import issue, keep_file
+from shelflife.retention.holds import active_holds
+from shelflife.rights.certificates import Stage, issue, keep_file
 from shelflife.rights.erasure_keys import manifests_of
 from shelflife.rights.erasure_places import (
     erase_copies_of,
     gather_now,
-    record_rewritten,
     rewrite_now,
     unfinished_copies,
 )
 from shelflife.rights.erasure_proof import look
-from shelflife.rights.outcomes import outcomes
+from shelflife.rights.outcomes import outcomes, record_outcome
 from shelflife.rights.request_states import Kind, State
 from shelflife.rights.requests import add_event, add_facts, finish, requests, shred
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
     from shelflife.estate import Estate
     from shelflife.rights.erasure import Options
+    from shelflife.rights.requests import Request
+
+
+HELD = "restricted_hold"
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ def finish_deferred(estate: Estate, options: Options) -> list[str]:
     Raises:
         ResidueFound: the verifier found something.
     """
+    settle_released(estate, options.clock())
     with estate.database.read() as conn:
         waiting = [
             one.request_id
@@ -59,9 +64,8 @@ def finish_deferred(estate: Estate, options: Options) -> list[str]:
         return []
     late = [manifest for manifest in manifests if _has_unfinished(estate, manifest.request_id, "derived")]
     if late:
-        done = rewrite_now(estate, late, options)
+        rewrite_now(estate, late, options)
         gather_now(estate, late, options)
-        record_rewritten(estate, late, done, options.clock())
         reached("physical.rewritten")
     for manifest in manifests:
         with estate.database.read() as conn:
@@ -74,6 +78,36 @@ def finish_deferred(estate: Estate, options: Options) -> list[str]:
         for manifest in manifests
         if _complete(estate, manifest.request_id, options.clock())
     ]
+
+
+def settle_released(estate: Estate, now: datetime) -> list[str]:
+    """Say of erasures that a hold had restricted that nothing is left, once every such hold is released.
+
+    The release itself destroyed what was held; here each request gets the outcome and the certificate that say so.
+
+    Returns:
+        The ids of the requests.
+    """
+    settled = []
+    with estate.database.read() as conn:
+        done = requests(conn, kinds=[Kind.ERASURE], states=[State.CERTIFIED, State.FINAL])
+    for asked in done:
+        with estate.database.commit() as tx:
+            held = [one.place for one in outcomes(tx.conn, asked.request_id) if one.outcome == HELD]
+            holds = asked.facts.get("holds")
+            named = {str(hold_id) for hold_id in holds} if isinstance(holds, list) else set()
+            if not held or named & {hold.hold_id for hold in active_holds(tx.conn)}:
+                continue
+            for place in held:
+                record_outcome(tx, asked.request_id, place, "deleted", now, released=True)
+            issue(estate, tx, asked.request_id, _stage(asked), now)
+            settled.append(asked.request_id)
+        keep_file(estate, asked.request_id, _stage(asked), anew=True)
+    return settled
+
+
+def _stage(asked: Request) -> Stage:
+    return "final" if asked.state is State.FINAL else "effective"
 
 
 def finalize(estate: Estate, *, clock: Callable[[], datetime]) -> Finalized:

@@ -51,7 +51,6 @@ def record_outcome(
     place: str,
     outcome: str,
     now: datetime,
-    *,
     until: datetime | None = None,
     **facts: object,
 ) -> None:

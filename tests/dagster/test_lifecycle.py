@@ -131,6 +131,12 @@ def test_the_sensor_asks_for_verified_requests_by_opaque_ids(house):
 def test_an_erasure_leaves_nobody_in_dagsters_storage(house, capfd):
     result = run(house, "dsar_erase")
     assert result.success, failures(result)
+    observed = {
+        event.asset_observation_data.asset_observation.asset_key.to_user_string()
+        for event in result.get_asset_observation_events()
+    }
+    assert {"raw/glucose", "derived/glucose_daily", "analytics/cohort_weekly"} <= observed
+    assert output_facts(result, "erase")["keys destroyed"] == 16
     with house.estate() as estate, estate.database.read() as conn:
         assert find(estate, conn, [Alias("account", ADA)]) == {}
         assert find(estate, conn, [Alias("account", BOB)])

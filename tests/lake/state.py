@@ -14,7 +14,7 @@ from shelflife.lake.awaiting import awaiting, without
 from shelflife.lake.catalog import files_of_partition, live_files, partitions
 from shelflife.lake.inputs import derived_files
 from shelflife.lake.models import load_models, output_schema
-from shelflife.lake.unseal import read_partition
+from shelflife.lake.unseal import HELD, read_partition
 from shelflife.seal.file_keys import CLASSES
 from shelflife.seal.parquet import open_encrypted
 from shelflife.seal.values import open_value
@@ -41,13 +41,13 @@ def names(estate: Estate, conn: sa.Connection, zone: str) -> dict[bytes, str]:
 
 
 def raw_rows(estate: Estate) -> dict[tuple[str, str], pl.DataFrame]:
-    """Every landed row by table and period, with the subject's name in place of the pseudonym, sorted."""
+    """Every landed row that no hold keeps apart, by table and period, with the subject's name in place of the pseudonym, sorted."""
     with estate.database.read() as conn:
         known = names(estate, conn, "raw")
         found = {}
         for home in partitions(conn, zone="raw"):
             files = files_of_partition(conn, home.partition_id)
-            if files:
+            if files and not home.table_name.startswith(HELD):
                 rows = pl.DataFrame(pl.from_arrow(read_partition(estate, conn, home, files)))
                 found[home.table_name, home.period] = _named(rows, known)
     return found

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from shelflife.control.tables import alias, subject
+from shelflife.estate import Estate
 from shelflife.lake import landing
 from shelflife.lake.accounting import AccountingBroken
+from shelflife.lake.catalog import partitions
 from shelflife.lake.inbox import HANDLE_LENGTH, InboxFile, digest, list_inbox, remove, state_of
 from shelflife.lake.landing import land
 from shelflife.lake.loader import Loader
@@ -19,6 +22,7 @@ from shelflife.lake.status import status
 from shelflife.subjects.directory import Alias, bury
 from tests.canaries import hits
 from tests.conftest import NOW
+from tests.lake.conftest import ROOT, settings_in
 from tests.lake.state import raw_rows
 
 CLARITY = "dexcom_clarity/test_file.csv"
@@ -290,3 +294,31 @@ def test_rows_that_are_not_accounted_for_stop_the_commit(estate, put, samples, m
     assert in_rows(estate) == 0
     assert len(list_inbox(estate.settings.inbox)) == 1
     assert status(estate).unregistered == 0
+
+
+def test_rows_live_under_the_class_that_the_policies_give_them(tmp_path, put):
+    policies = tmp_path / "policies"
+    shutil.copytree(ROOT / "retention_policies", policies)
+    text = (policies / "default.yaml").read_text()
+    rule = text.split("rules:\n")[1].split("  - retention_class: ")[1].split("\n", 1)[1]
+    strict = f"  - retention_class: heart/nevada\n{rule}".replace(
+        "applies_to: [heart]\n", "applies_to: [heart]\n    jurisdictions: [us_nv_sb370]\n"
+    ).replace("keep: P2Y", "keep: P1Y")
+    (policies / "default.yaml").write_text(text.replace("rules:\n", f"rules:\n{strict}", 1))
+    for jurisdiction, expected in (
+        ("us_nv_sb370", "heart/nevada"),
+        ("eu_gdpr", "heart/default"),
+        ("unknown", "heart/nevada"),
+    ):
+        folder = tmp_path / jurisdiction
+        where = settings_in(folder, jurisdiction=jurisdiction).model_copy(update={"policies": policies})
+        estate = Estate.create(where, NOW)
+        target = where.inbox / "x" / "beats.ndjson"
+        target.parent.mkdir(parents=True)
+        target.write_text(
+            '{"subject": "ada", "signal": "heart_rate", "value": 61, "unit": "/min", "start": "2026-11-01T08:00:00Z"}'
+        )
+        land(estate, list_inbox(where.inbox), clock=lambda: NOW)
+        with estate.database.read() as conn:
+            assert [home.retention_class for home in partitions(conn, zone="raw")] == [expected]
+        estate.close()

@@ -69,6 +69,8 @@ def _inspect(scene: Scene, name: str, inspector: CopyInspector, items: Collectio
         # What is being published now is not there yet.
         if not (one.rule == _MISSING and one.where in pending)
     ]
+    for what in getattr(inspector, "unseen", ()):
+        scene.inspection.not_seen(STORE, f"{name}: {what}")
     for one in found:
         rule = "copy_item_expired" if one.rule == _EXPIRED else "copy_residue"
         scene.inspection.found(rule, _place(name, one, known))

@@ -48,7 +48,8 @@ def text_forms(text: str) -> set[bytes]:
             urllib.parse.quote(spelling, safe="").encode(),
             urllib.parse.quote_plus(spelling).encode(),
             json.dumps(spelling)[1:-1].encode(),
-            *_encoded(plain),
+            # Three bytes are six hexadecimal digits, which every random id has a fair chance to hold.
+            *(_encoded(plain) if len(plain) >= SHORTEST else ()),
         }
         for digest in _DIGESTS:
             hashed = digest(plain).digest()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shelflife.copies.declarations import SCHEMES
-from shelflife.copies.registry import load_declarations, open_inspector
-from shelflife.copies.remembered import remembered
+from shelflife.copies.registry import open_inspector
+from shelflife.copies.remembered import standing
 from shelflife.rights.verify import scene as scenes
 from shelflife.rights.verify.control import check_control, searched_ids, searched_texts
 from shelflife.rights.verify.copies import check_copies
@@ -110,7 +110,7 @@ def _check_copies(scene: Scene, estate: Estate, leave_out: Collection[str]) -> N
 
 def _standing(scene: Scene) -> dict[str, CopyDeclaration]:
     """Return the copies that are declared, and those that were and are not emptied yet."""
-    return {**remembered(scene.settings), **load_declarations(scene.settings)}
+    return standing(scene.settings)
 
 
 def _needles(scene: Scene) -> Needles:

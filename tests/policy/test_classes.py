@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shelflife.errors import ConfigurationError
+from shelflife.policy.classes import class_of, rules_by_class
 from shelflife.policy.retention import RetentionPolicy
-from shelflife.retention.classes import class_of, rules_by_class
 
 
 def rule(name: str, applies_to: str, keep: str, jurisdiction: str = "any", purpose: str = "any") -> dict:
