@@ -198,6 +198,7 @@ class _Restore:
             done = apply(self.estate, tx, replay, self.clock())
             lost = [one for one in replay.continuations.values() if one.request_id not in replay.requests]
             requests = readmit(self.estate, tx, lost)
+            # A later step that destroys something records it, and must not take what was replayed for void.
             journal.set_mark(tx.conn, head.sequence)
             reached("restore.replay_in_commit")
         return done, requests
