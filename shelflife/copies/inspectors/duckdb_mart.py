@@ -11,20 +11,10 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from shelflife.copies.inspectors.folders import (
-    PERSON,
-    UNREADABLE,
-    common_findings,
-    contains_any,
-    files_of,
-    forms,
-    tells_of,
-)
-from shelflife.copies.protocol import CopyFinding
+from shelflife.copies.inspectors.folders import FolderInspector, tells_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-    from datetime import datetime
     from pathlib import Path
 
     import pyarrow as pa
@@ -37,36 +27,15 @@ def open_inspector(opening: Opening) -> DuckdbMartInspector:
     return DuckdbMartInspector(opening)
 
 
-class DuckdbMartInspector:
+class DuckdbMartInspector(FolderInspector):
     """Looks at one DuckDB mart."""
 
-    def __init__(self, opening: Opening) -> None:
-        self.name = opening.name
-        self._opening = opening
+    broken = (duckdb.Error,)
 
-    def inspect(self, tokens: Collection[bytes], known: Collection[str], now: datetime) -> list[CopyFinding]:
-        """Look for people, unregistered files and expired ones."""
-        live = self._opening.items.live()
-        files = files_of(self._opening)
-        found = set(common_findings(self._opening, files, known, live, now))
-        keys = {item.item: item.key for item in live}
-        needles = [form for token in tokens for form in forms(token)]
-        for name, path in files.items():
-            if contains_any(path, needles):
-                found.add(CopyFinding(self.name, PERSON, name))
-            found |= set(self._decoded(name, path, keys.get(name), tokens, registered=name in keys))
-        return sorted(found, key=lambda one: (one.where, one.rule))
-
-    def _decoded(
-        self, name: str, path: Path, key: bytes | None, tokens: Collection[bytes], *, registered: bool
-    ) -> Iterator[CopyFinding]:
-        try:
-            if any(tells_of(table, tokens) for table in _tables(path, key)):
-                yield CopyFinding(self.name, PERSON, name)
-        except duckdb.Error:
-            # What nobody registered need not be a database.
-            if registered:
-                yield CopyFinding(self.name, UNREADABLE, name)
+    def tells(self, name: str, path: Path, key: bytes | None, tokens: Collection[bytes]) -> bool:
+        """Read every table of a database, encrypted or not."""
+        del name
+        return any(tells_of(table, tokens) for table in _tables(path, key))
 
 
 def _tables(path: Path, key: bytes | None) -> Iterator[pa.Table]:

@@ -1,4 +1,4 @@
-"""What inspectors of copies in folders share: every file that is there, its bytes, and the forms of a token."""
+"""Inspecting copies in folders: every file that is there, its bytes, its decoded content, and the forms of a token."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 
@@ -23,6 +23,57 @@ MISSING = "missing_object"
 EXPIRED = "past_its_time_to_live"
 PERSON = "erased_person"
 UNREADABLE = "does_not_open"
+
+
+class FolderInspector:
+    """Looks at every file of a copy's folder: registered or not, its bytes as they lie there, and what they hold.
+
+    A kind of copy says in `tells` how a file is decoded.
+    """
+
+    broken: ClassVar[tuple[type[Exception], ...]] = ()
+    """What decoding raises when a file does not open; one that nobody registered need not."""
+
+    def __init__(self, opening: Opening) -> None:
+        self.name = opening.name
+        self._opening = opening
+
+    def inspect(self, tokens: Collection[bytes], known: Collection[str], now: datetime) -> list[CopyFinding]:
+        """Look for people, unregistered files and expired ones."""
+        live = self._opening.items.live()
+        files = files_of(self._opening)
+        found = set(common_findings(self._opening, files, known, live, now))
+        keys = {item.item: item.key for item in live}
+        needles = [form for token in tokens for form in forms(token)]
+        needles += [tag for key in keys.values() if key for tag in self.tags(key, tokens)]
+        for name, path in files.items():
+            if contains_any(path, needles):
+                found.add(CopyFinding(self.name, PERSON, name))
+            found |= set(self._decoded(name, path, keys.get(name), tokens, registered=name in keys))
+        return sorted(found, key=lambda one: (one.where, one.rule))
+
+    def tells(self, name: str, path: Path, key: bytes | None, tokens: Collection[bytes]) -> bool:
+        """Decode a file and tell whether it holds one of some people.
+
+        Raises:
+            Exception: one of `broken`, when the file does not open.
+        """
+        raise NotImplementedError
+
+    def tags(self, key: bytes, tokens: Collection[bytes]) -> Iterable[bytes]:
+        """Return what else would stand for people in a file under a key."""
+        del key, tokens
+        return ()
+
+    def _decoded(
+        self, name: str, path: Path, key: bytes | None, tokens: Collection[bytes], *, registered: bool
+    ) -> Iterator[CopyFinding]:
+        try:
+            if self.tells(name, path, key, tokens):
+                yield CopyFinding(self.name, PERSON, name)
+        except self.broken:
+            if registered:
+                yield CopyFinding(self.name, UNREADABLE, name)
 
 
 def forms(token: bytes) -> list[bytes]:

@@ -8,22 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as pe
 
-from shelflife.copies.inspectors.folders import (
-    PERSON,
-    UNREADABLE,
-    common_findings,
-    contains_any,
-    files_of,
-    forms,
-    tells_of,
-)
-from shelflife.copies.protocol import CopyFinding
+from shelflife.copies.inspectors.folders import FolderInspector, tells_of
 from shelflife.errors import ShelflifeError
 from shelflife.seal.file_keys import CLASSES, FOOTER, FileKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from datetime import datetime
+    from collections.abc import Collection
     from pathlib import Path
 
     from shelflife.copies.items import Opening
@@ -34,36 +24,14 @@ def open_inspector(opening: Opening) -> ParquetExtractInspector:
     return ParquetExtractInspector(opening)
 
 
-class ParquetExtractInspector:
+class ParquetExtractInspector(FolderInspector):
     """Looks at one copy of Parquet files."""
 
-    def __init__(self, opening: Opening) -> None:
-        self.name = opening.name
-        self._opening = opening
+    broken = (pa.ArrowException, OSError, ShelflifeError)
 
-    def inspect(self, tokens: Collection[bytes], known: Collection[str], now: datetime) -> list[CopyFinding]:
-        """Look for people, unregistered files and expired ones."""
-        live = self._opening.items.live()
-        files = files_of(self._opening)
-        found = set(common_findings(self._opening, files, known, live, now))
-        keys = {item.item: item.key for item in live}
-        needles = [form for token in tokens for form in forms(token)]
-        for name, path in files.items():
-            if contains_any(path, needles):
-                found.add(CopyFinding(self.name, PERSON, name))
-            found |= set(self._decoded(name, path, keys.get(name), tokens, registered=name in keys))
-        return sorted(found, key=lambda one: (one.where, one.rule))
-
-    def _decoded(
-        self, name: str, path: Path, key: bytes | None, tokens: Collection[bytes], *, registered: bool
-    ) -> Iterator[CopyFinding]:
-        try:
-            if tells_of(_rows(name, path, key), tokens):
-                yield CopyFinding(self.name, PERSON, name)
-        except (pa.ArrowException, OSError, ShelflifeError):
-            # What nobody registered need not be Parquet.
-            if registered:
-                yield CopyFinding(self.name, UNREADABLE, name)
+    def tells(self, name: str, path: Path, key: bytes | None, tokens: Collection[bytes]) -> bool:
+        """Decode a file, encrypted or not."""
+        return tells_of(_rows(name, path, key), tokens)
 
 
 def _rows(name: str, path: Path, key: bytes | None) -> pa.Table:
