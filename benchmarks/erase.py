@@ -10,9 +10,10 @@ and the search for residue are processes of their own. Each peer uses its own de
 "Unreadable" is when an ordinary read of the present state no longer returns the people's rows. Time travel of Delta,
 Iceberg and DuckLake still reads them then; that counts in their favour. "Gone" is when the tool's own documented
 procedure is over; "processor" is what both took of it in all threads, which a busy machine changes least. "Written"
-counts every byte that the process wrote for both. "Rows left" and "ids left" are shares of the erased people of whom
-a row, or the id, can be read from anything under the tool's folder (`residue.py`). "Found before" is how many the
-same search finds before the erasure: below 100 % it is partly blind, and what it finds afterwards is a lower bound.
+counts every byte that write calls passed on for both, or 4 KiB for each block on the disk that is not what it was,
+where that is more. "Rows left" and "ids left" are shares of the erased people of whom a row, or the id, can be read
+from anything under the tool's folder (`residue.py`). "Found before" is how many the same search finds before the
+erasure: below 100 % it is partly blind, and what it finds afterwards is a lower bound.
 
 "Old copy" is how many people can be read in a copy of the data files that was made before the erasure, with the keys
 that are there after it. "Old backup" is the same of everything but what is never backed up (our root keys), within
@@ -82,7 +83,7 @@ def measure_peer(
         for run in range(runs):
             copied(loaded, folder)
             before = None if run else child.in_child(child.residue, name, folder, ids)
-            one = child.in_child(child.erase, name, folder, ids)
+            one = child.in_child(child.erase, name, folder, loaded, ids)
             check(name, one, rows.count() // people * (people - count))
             one |= {"before": before, "after": child.in_child(child.residue, name, folder, ids)}
             one["old_copy"] = child.in_child(child.old_copy, name, folder, loaded, ids)
@@ -152,7 +153,9 @@ def summary(result: dict[str, Any]) -> dict[str, float]:
         "unreadable": statistics.median(run["erase"]["seconds"] for run in runs),
         "gone": statistics.median(one["seconds"] for one in both),
         "cpu": statistics.median(one["cpu"] for one in both),
-        "written": statistics.median(one["written"] for one in both),
+        "written": statistics.median(
+            max(one["written"], run["changed"]) for one, run in zip(both, runs, strict=True)
+        ),
         "peak_mib": max(run[step]["peak_mib"] for run in runs for step in ("erase", "finish")),
         "rows_left": max(run["after"]["rows"] for run in runs),
         "ids_left": max(run["after"]["ids"] for run in runs),

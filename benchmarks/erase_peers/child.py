@@ -18,6 +18,7 @@ from benchmarks.erase_peers.residue import report, search
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+BLOCK = 4096
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -43,9 +44,8 @@ def measured(work: Callable[[], Any]) -> dict[str, float]:
     """Return what a piece of work takes.
 
     Returns:
-        `seconds` on the clock, `cpu` seconds of all threads, `written` bytes (what write calls passed on, or the pages
-        that were made dirty where that is more: what is written in place, through a mapping or removed again counts
-        too) and `peak_mib`, the most memory that the whole process had resident meanwhile.
+        `seconds` on the clock, `cpu` seconds of all threads, `written` bytes (what write calls passed on, so that what
+        is removed again counts too) and `peak_mib`, the most memory that the whole process had resident meanwhile.
     """
     # Linux: from here on the peak is counted anew, from what is resident now.
     Path("/proc/self/clear_refs").write_text("5")
@@ -55,7 +55,7 @@ def measured(work: Callable[[], Any]) -> dict[str, float]:
     return {
         "seconds": seconds,
         "cpu": _cpu() - cpu,
-        "written": max(after - before for before, after in zip(written, _written(), strict=True)),
+        "written": _written() - written,
         "peak_mib": _status("VmHWM:") >> 10,
     }
 
@@ -66,12 +66,12 @@ def load(name: str, folder: Path, rows: Rows) -> dict[str, float]:
     return measured(lambda: peer.load(rows)) | {"bytes": size_of(folder)}
 
 
-def erase(name: str, folder: Path, ids: list[str]) -> dict[str, Any]:
+def erase(name: str, folder: Path, loaded: Path, ids: list[str]) -> dict[str, Any]:
     """Erase people and clean up.
 
     Returns:
         Both steps' figures; `readable`, the rows of these people that an ordinary reader gets in between;
-        `others`, everyone's rows afterwards; `bytes`, the size of the folder afterwards; what a peer says of itself.
+        `changed`, the bytes of blocks that are not those of `loaded`; `others`, everyone's rows afterwards; `bytes`, the size of the folder afterwards; what a peer says of itself.
     """
     peer = peer_class(name)(folder)
     # What the loading of the rows left to be written is not this step's.
@@ -82,6 +82,7 @@ def erase(name: str, folder: Path, ids: list[str]) -> dict[str, Any]:
     steps["erase"] = measured(lambda: peer.erase(ids))
     steps["readable"] = peer.count(ids)[0]
     steps["finish"] = measured(peer.finish)
+    steps["changed"] = changed(folder, loaded)
     if hasattr(peer, "prove"):
         steps["prove"] = measured(peer.prove)
     return steps | {
@@ -135,6 +136,20 @@ def _take_over(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
+def changed(folder: Path, before: Path) -> int:
+    """Return the bytes of all blocks that are not what they were: what is written through a mapping shows here only."""
+    found = 0
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        now, old = path.read_bytes(), before / path.relative_to(folder)
+        then = old.read_bytes() if old.is_file() else b""
+        found += sum(
+            len(now[start : start + BLOCK])
+            for start in range(0, len(now), BLOCK)
+            if now[start : start + BLOCK] != then[start : start + BLOCK]
+        )
+    return found
+
+
 def size_of(folder: Path) -> int:
     """Return the bytes of all files under a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -144,10 +159,8 @@ def _status(field: str) -> int:
     return int(Path("/proc/self/status").read_text().partition(field)[2].split()[0])
 
 
-def _written() -> tuple[int, int]:
-    counted = Path("/proc/self/io").read_text()
-    calls, pages = (counted.partition(f"\n{name}:")[2].split()[0] for name in ("wchar", "write_bytes"))
-    return int(calls), int(pages)
+def _written() -> int:
+    return int(Path("/proc/self/io").read_text().partition("wchar:")[2].split()[0])
 
 
 def _cpu() -> float:

@@ -29,7 +29,7 @@ def run(request, tmp_path_factory):
     shutil.copytree(work / "live", work / "loaded")
     before = child.residue(request.param, work / "live", IDS)
     assert before["rows"] == before["ids"] == 1
-    measured = child.erase(request.param, work / "live", IDS)
+    measured = child.erase(request.param, work / "live", work / "loaded", IDS)
     erase.check(request.param, measured, EACH * DAYS * (PEOPLE - len(IDS)))
     return request.param, work / "loaded", work / "live"
 

@@ -47,7 +47,7 @@ def test_a_peer_erases_some_people_and_leaves_what_it_is_known_to_leave(rows, tm
     ids = victims_of(PEOPLE, 5)
     child.load(name, tmp_path, rows)
     assert report(search(tmp_path, ids), ids)["rows"] == 1
-    run = child.erase(name, tmp_path, ids)
+    run = child.erase(name, tmp_path, tmp_path, ids)
     erase.check(name, run, rows.count() // PEOPLE * (PEOPLE - 5))
     assert run["erase"]["written"] > 0
     after = report(search(tmp_path, ids), ids)
@@ -75,6 +75,18 @@ def test_everything_written_is_counted(tmp_path):
         (tmp_path / "removed").unlink()
 
     assert 2 << 20 <= child.measured(work)["written"] < 3 << 20
+
+
+def test_blocks_that_changed_are_counted(tmp_path):
+    for folder in ("before", "after"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same").write_bytes(bytes(10_000))
+    (tmp_path / "before" / "file").write_bytes(bytes(10_000))
+    (tmp_path / "after" / "file").write_bytes(bytes(5_000) + b"x" + bytes(4_999))
+    assert child.changed(tmp_path / "after", tmp_path / "before") == child.BLOCK
+    (tmp_path / "after" / "new").write_bytes(bytes(5_000))
+    (tmp_path / "before" / "removed").write_bytes(bytes(5_000))
+    assert child.changed(tmp_path / "after", tmp_path / "before") == child.BLOCK + 5_000
 
 
 def fails_oddly():
