@@ -71,7 +71,8 @@ def erase(name: str, folder: Path, loaded: Path, ids: list[str]) -> dict[str, An
 
     Returns:
         Both steps' figures; `readable`, the rows of these people that an ordinary reader gets in between;
-        `changed`, the bytes of blocks that are not those of `loaded`; `others`, everyone's rows afterwards; `bytes`, the size of the folder afterwards; what a peer says of itself.
+        `changed`, the bytes of blocks that are not those of `loaded`; `others`, everyone's rows afterwards; `bytes`,
+        the size of the folder afterwards; what a peer says of itself.
     """
     peer = peer_class(name)(folder)
     # What the loading of the rows left to be written is not this step's.
