@@ -150,20 +150,22 @@ class ControlDatabase:
                 time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * (0.5 + secrets.SystemRandom().random()))
         return self._commit_once(work)
 
-    def forget_old_pages(self, tables: Sequence[str]) -> None:
+    def forget_old_pages(self, tables: Sequence[str], *, rebuild: bool = False) -> None:
         """Make what was deleted or overwritten physically gone from the database's own files.
 
         SQLite overwrites freed space at once (`secure_delete`), but its write-ahead log keeps former pages until it is
-        truncated. PostgreSQL keeps dead rows until the table is rewritten; its own write-ahead log and archives stay its
+        truncated, and where a page was split or merged, copies of moved entries can stay in its gap until the file is
+        rebuilt. PostgreSQL keeps dead rows until the table is rewritten; its own write-ahead log and archives stay its
         operator's to expire.
 
         Args:
             tables: the tables that something was deleted from.
+            rebuild: also rebuild an SQLite file; its cost follows the size of the whole database.
 
         Raises:
             CommitConflict: a reader or writer was in the way for longer than the lock's timeout.
         """
-        # Neither statement may run inside of a transaction, which every connection of the pool begins.
+        # None of these may run inside of a transaction, which every connection of the pool begins.
         raw = self.engine.raw_connection()
         try:
             if self.engine.dialect.name == "postgresql":
@@ -171,6 +173,9 @@ class ControlDatabase:
                 raw.cursor().execute(f"VACUUM (FULL) {', '.join(tables)}")
                 raw.driver_connection.autocommit = False  # type: ignore[union-attr]
                 return
+            if rebuild:
+                raw.cursor().execute("PRAGMA query_only = OFF")
+                raw.cursor().execute("VACUUM")
             busy = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         finally:
             raw.close()

@@ -36,18 +36,31 @@ def await_rewrite(
         request_id: the request that they are erased for.
         due_at: when their rows are physically gone at the latest.
     """
-    for table_name, pids in gone.items():
-        known = awaiting(tx.conn, table_name)
-        for pid in sorted(set(pids) - known):
-            values = {"table_name": table_name, "pid": pid, "request_id": request_id, "due_at": due_at}
-            tx.conn.execute(awaiting_rewrite.insert().values(**values))
+    await_rewrites(tx, {name: dict.fromkeys(pids, request_id) for name, pids in gone.items()}, due_at=due_at)
+
+
+def await_rewrites(tx: Transaction, gone: Mapping[str, Mapping[bytes, str]], *, due_at: datetime) -> None:
+    """Do the same for the people of several requests.
+
+    Args:
+        tx: the transaction that destroys their keys.
+        gone: by table, pseudonyms of the derived zone and the request that each is erased for.
+        due_at: when their rows are physically gone at the latest.
+    """
+    rows = [
+        {"table_name": table_name, "pid": pid, "request_id": people[pid], "due_at": due_at}
+        for table_name, people in gone.items()
+        for pid in sorted(set(people) - awaiting(tx.conn, table_name))
+    ]
+    if rows:
+        tx.conn.execute(awaiting_rewrite.insert(), rows)
 
 
 def settle(tx: Transaction, table_name: str, pids: Collection[bytes]) -> None:
     """Forget people whose rows no file of a table holds any more."""
-    for pid in pids:
-        here = (awaiting_rewrite.c.table_name == table_name) & (awaiting_rewrite.c.pid == pid)
-        tx.conn.execute(awaiting_rewrite.delete().where(here))
+    here = (awaiting_rewrite.c.table_name == table_name) & (awaiting_rewrite.c.pid == sa.bindparam("gone"))
+    if pids:
+        tx.conn.execute(awaiting_rewrite.delete().where(here), [{"gone": pid} for pid in pids])
 
 
 def condition(pids: Collection[bytes]) -> pc.Expression:

@@ -30,12 +30,13 @@ from shelflife.seal.files import write_atomically
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from shelflife.config import Settings
     from shelflife.control.database import Transaction
     from shelflife.estate import Estate
+    from shelflife.ledger.entries import JSON
     from shelflife.rights.requests import Request
 
 Stage = Literal["effective", "final"]
@@ -63,6 +64,19 @@ class CheckedCertificate:
 
 def issue(estate: Estate, tx: Transaction, request_id: str, stage: Stage, now: datetime) -> None:
     """Sign a request's certificate and enter its digest into the ledger, in the caller's transaction."""
+    issue_all(estate, tx, [request_id], stage, now)
+
+
+def issue_all(
+    estate: Estate, tx: Transaction, request_ids: Sequence[str], stage: Stage, now: datetime
+) -> None:
+    """Sign the certificates of some requests and enter their digests into the ledger, under one checkpoint."""
+    entries = [_issued(estate, tx, request_id, stage, now) for request_id in request_ids]
+    estate.ledger.append(tx, entries, now)
+
+
+def _issued(estate: Estate, tx: Transaction, request_id: str, stage: Stage, now: datetime) -> dict[str, JSON]:
+    """Write a certificate and return its entry for the ledger."""
     asked = request_in(tx.conn, request_id)
     body = rfc8785.dumps(_document(estate, tx.conn, asked, stage, now))
     note = estate.ledger.sign(body.decode() + "\n").render()
@@ -71,13 +85,12 @@ def issue(estate: Estate, tx: Transaction, request_id: str, stage: Stage, now: d
     tx.conn.execute(
         certificate.insert().values(request_id=request_id, stage=stage, document=note, issued_at=now)
     )
-    entry = {
+    return {
         "type": _ENTRY,
         "request": request_id,
         "stage": stage,
         "sha256": hashlib.sha256(body).hexdigest(),
     }
-    estate.ledger.append(tx, [entry], now)
 
 
 def certificate_file(estate: Estate, request_id: str, stage: Stage | None = None) -> str:

@@ -20,7 +20,7 @@ from shelflife.keys.shredding import locked
 from shelflife.rights import erasure_keys, erasure_places, erasure_proof
 from shelflife.rights.certificates import keep_file
 from shelflife.rights.request_states import ERASING, Kind, State
-from shelflife.rights.requests import Request, get, requests
+from shelflife.rights.requests import Request, get, get_all, requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -112,17 +112,18 @@ def run_erasures(estate: Estate, request_ids: Sequence[str], options: Options) -
         ResidueFound: the verifier found something; run it again once its cause is mended.
     """
     started = time.monotonic()
-    for request_id in request_ids:
-        _check_runnable(get(estate, request_id))
+    for asked in get_all(estate, request_ids):
+        _check_runnable(asked)
     with _alone(estate):
         for step in STEPS:
-            waiting = [one for one in request_ids if get(estate, one).state is step.before]
+            there = get_all(estate, request_ids)
+            waiting = [one.request_id for one in there if one.state is step.before]
             if waiting:
                 if options.progress:
                     options.progress(step.says, len(waiting))
                 step.act(estate, waiting, options)
                 reached(f"erase.{step.after}")
-    done = [get(estate, request_id) for request_id in request_ids]
+    done = get_all(estate, request_ids)
     for one in done:
         if one.state is State.CERTIFIED:
             keep_file(estate, one.request_id, "effective")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from shelflife.control.bulk import chunks
 from shelflife.control.crashpoints import reached
 from shelflife.control.tables import alias, subject
 from shelflife.errors import ReadersRemain
@@ -14,16 +15,16 @@ from shelflife.estate import Secret
 from shelflife.journal.destruction import AwaitingRewrite, Continuation, Destruction, Tombstone
 from shelflife.journal.journal import record_all
 from shelflife.keys import leases
-from shelflife.lake.awaiting import await_rewrite
+from shelflife.lake.awaiting import await_rewrites
 from shelflife.policy.loading import load_policies, load_rulebook
 from shelflife.retention.hold_terms import counsel_needed
 from shelflife.retention.holds import covering
 from shelflife.retention.preserve import preserve as preserve_held
 from shelflife.rights.deadlines import physical_deadline
-from shelflife.rights.manifest import Manifest, make_manifest, read_manifest, write_manifest
-from shelflife.rights.outcomes import record_outcome
+from shelflife.rights.manifest import Manifest, make_manifests, read_manifests, write_manifests
+from shelflife.rights.outcomes import PlaceOutcome, record_outcomes
 from shelflife.rights.request_states import State
-from shelflife.rights.requests import add_facts, get, request_in, sealed_names, set_state
+from shelflife.rights.requests import get_all, move_on, requests_in, sealed_names
 from shelflife.subjects.directory import alias_digest, bury
 
 if TYPE_CHECKING:
@@ -34,32 +35,37 @@ if TYPE_CHECKING:
     from shelflife.estate import Estate
     from shelflife.ledger.entries import JSON
     from shelflife.rights.erasure import Options
+    from shelflife.rights.requests import Request
 
 REASON = "erasure"
 _PAUSE_SECONDS = 0.1
+# Bounds the variables of a statement.
+_AT_ONCE = 400
 
 
 def manifests_of(estate: Estate, request_ids: Sequence[str]) -> list[Manifest]:
     """Open the manifests of some requests."""
     with estate.database.read() as conn:
-        return [read_manifest(estate, conn, request_id) for request_id in request_ids]
+        return read_manifests(estate, conn, request_ids)
 
 
 def plan(estate: Estate, request_ids: Sequence[str], options: Options) -> None:
     """Write each request's manifest; one that needs a decision of counsel stays where it is and says so."""
     del options
-    known = load_rulebook(estate.settings.policies).regimes
-    for request_id in request_ids:
-        asked = get(estate, request_id)
-        regimes = [known[regime_id] for regime_id in asked.regimes]
-        with estate.database.commit() as tx:
-            manifest = make_manifest(estate, tx.conn, request_id)
+    asked = get_all(estate, request_ids)
+    known = load_rulebook(estate.settings.policies).regimes if any(one.regimes for one in asked) else {}
+    with estate.database.commit() as tx:
+        free: dict[str, dict[str, object]] = {}
+        blocked: dict[str, dict[str, object]] = {}
+        manifests = make_manifests(estate, tx.conn, asked)
+        for one, manifest in zip(asked, manifests, strict=True):
             holds = covering(tx.conn, [manifest.pids["identity"]], manifest.streams)
-            blocked = counsel_needed(holds, regimes)
-            add_facts(tx, request_id, blocked_by=blocked, holds=[hold.hold_id for hold in holds])
-            if not blocked:
-                write_manifest(estate, tx, manifest)
-                set_state(tx, request_id, State.PLANNED)
+            behind = counsel_needed(holds, [known[regime_id] for regime_id in one.regimes])
+            facts: dict[str, object] = {"blocked_by": behind, "holds": [hold.hold_id for hold in holds]}
+            (blocked if behind else free)[one.request_id] = facts
+        write_manifests(estate, tx, [one for one in manifests if one.request_id in free])
+        move_on(tx, free, State.PLANNED)
+        move_on(tx, blocked)
 
 
 def fence(estate: Estate, request_ids: Sequence[str], options: Options) -> None:
@@ -67,25 +73,25 @@ def fence(estate: Estate, request_ids: Sequence[str], options: Options) -> None:
     now = options.clock()
     manifests = manifests_of(estate, request_ids)
     with estate.database.commit() as tx:
-        for manifest in manifests:
-            if manifest.whole_person:
-                bury(estate, tx, manifest.aliases, reason=REASON, now=now)
-            set_state(tx, manifest.request_id, State.FENCED)
+        buried = [name for manifest in manifests if manifest.whole_person for name in manifest.aliases]
+        bury(estate, tx, buried, reason=REASON, now=now)
+        move_on(tx, {one.request_id: {} for one in manifests}, State.FENCED)
         leases.advance_epoch(tx)
 
 
 def preserve(estate: Estate, request_ids: Sequence[str], options: Options) -> None:
     """Seal what a hold keeps anew, out of every ordinary reader's reach."""
-    for manifest in manifests_of(estate, request_ids):
-        with estate.database.read() as conn:
-            holds = covering(conn, [manifest.pids["identity"]], manifest.streams)
-        held = 0
-        if holds and manifest.known:
-            pids = [manifest.pids["identity"]]
-            held = preserve_held(estate, pids, manifest.streams, clock=options.clock, reason=REASON).covered
-        with estate.database.commit() as tx:
-            add_facts(tx, manifest.request_id, rows_held=held)
-            set_state(tx, manifest.request_id, State.PRESERVED)
+    manifests = manifests_of(estate, request_ids)
+    with estate.database.read() as conn:
+        held = [one for one in manifests if covering(conn, [one.pids["identity"]], one.streams)]
+    rows = dict.fromkeys(request_ids, 0)
+    for one in held:
+        if one.known:
+            pids = [one.pids["identity"]]
+            kept = preserve_held(estate, pids, one.streams, clock=options.clock, reason=REASON)
+            rows[one.request_id] = kept.covered
+    with estate.database.commit() as tx:
+        move_on(tx, {one: {"rows_held": count} for one, count in rows.items()}, State.PRESERVED)
 
 
 def destroy(estate: Estate, request_ids: Sequence[str], options: Options) -> None:
@@ -94,23 +100,19 @@ def destroy(estate: Estate, request_ids: Sequence[str], options: Options) -> Non
     manifests = manifests_of(estate, request_ids)
     due_at = now + physical_deadline(load_policies(estate.settings.policies), manifests)
     with estate.database.commit() as tx:
-        destroyed = [_destruction(estate, tx.conn, manifest, now, due_at) for manifest in manifests]
+        asked = requests_in(tx.conn, request_ids)
+        destroyed = [
+            _destruction(estate, tx.conn, one, manifest, now, due_at)
+            for one, manifest in zip(asked, manifests, strict=True)
+        ]
         record_all(estate, tx.conn, destroyed)
         reached("erase.journalled")
         _destroy_keys(estate, tx, manifests, now)
-        for manifest in manifests:
-            if manifest.whole_person:
-                _forget(tx, manifest)
-            await_rewrite(
-                tx,
-                {table: [manifest.pids["derived"]] for table in manifest.tables},
-                request_id=manifest.request_id,
-                due_at=due_at,
-            )
+        _forget(tx, [one for one in manifests if one.whole_person])
+        await_rewrites(tx, _rewrites(manifests), due_at=due_at)
         epoch = leases.advance_epoch(tx)
         generations = {zone: tree.generation(tx.conn) for zone, tree in estate.trees.items()}
-        for manifest in manifests:
-            _record_destroyed(tx, manifest, now, due_at, epoch=epoch, generations=generations)
+        _record_destroyed(tx, manifests, now, due_at, epoch=epoch, generations=generations)
         estate.ledger.append(tx, [_entry(manifest) for manifest in manifests], now)
         reached("erase.in_commit")
 
@@ -133,9 +135,8 @@ def settle(estate: Estate, request_ids: Sequence[str], options: Options) -> None
         options.wait(_PAUSE_SECONDS)
         waited += _PAUSE_SECONDS
     with estate.database.commit() as tx:
-        for request_id in request_ids:
-            add_facts(tx, request_id, effective_at=now.isoformat())
-            set_state(tx, request_id, State.EFFECTIVE)
+        effective = {"effective_at": now.isoformat()}
+        move_on(tx, dict.fromkeys(request_ids, effective), State.EFFECTIVE)
 
 
 def _destroy_keys(estate: Estate, tx: Transaction, manifests: Sequence[Manifest], now: datetime) -> None:
@@ -149,50 +150,61 @@ def _destroy_keys(estate: Estate, tx: Transaction, manifests: Sequence[Manifest]
             estate.keyrings[zone].destroy(tx, pids, now, streams)
 
 
-def _forget(tx: Transaction, manifest: Manifest) -> None:
-    """Remove the person's rows from the directory; what they hold is noise by now."""
-    pid = manifest.pids["identity"]
-    tx.conn.execute(sa.delete(alias).where(alias.c.pid == pid))
-    tx.conn.execute(sa.delete(subject).where(subject.c.pid == pid))
+def _forget(tx: Transaction, manifests: Sequence[Manifest]) -> None:
+    """Remove people's rows from the directory; what they hold is noise by now."""
+    for chunk in chunks([one.pids["identity"] for one in manifests], _AT_ONCE):
+        tx.conn.execute(sa.delete(alias).where(alias.c.pid.in_(chunk)))
+        tx.conn.execute(sa.delete(subject).where(subject.c.pid.in_(chunk)))
+
+
+def _rewrites(manifests: Sequence[Manifest]) -> dict[str, dict[bytes, str]]:
+    """Return by table whose rows are to be rewritten out of it, and for which request."""
+    gone: defaultdict[str, dict[bytes, str]] = defaultdict(dict)
+    for manifest in manifests:
+        for table in manifest.tables:
+            gone[table].setdefault(manifest.pids["derived"], manifest.request_id)
+    return gone
 
 
 def _record_destroyed(
     tx: Transaction,
-    manifest: Manifest,
+    manifests: Sequence[Manifest],
     now: datetime,
     due_at: datetime,
     *,
     epoch: int,
     generations: Mapping[str, int],
 ) -> None:
-    count = sum(map(len, manifest.keys.values()))
-    outcome = "deleted" if count else "already_absent"
-    held = int(str(request_in(tx.conn, manifest.request_id).facts.get("rows_held", 0)))
-    record_outcome(
-        tx,
-        manifest.request_id,
-        "raw",
-        "restricted_hold" if held else outcome,
-        now,
-        rows_held=held,
-    )
-    if manifest.whole_person:
-        present = "deleted" if manifest.keys["identity"] else "already_absent"
-        record_outcome(tx, manifest.request_id, "identity", present, now, aliases=len(manifest.aliases))
-    add_facts(
-        tx,
-        manifest.request_id,
-        keys_destroyed=count,
-        destroyed_at=now.isoformat(),
-        physical_due=due_at.isoformat(),
-        epoch=epoch,
-        generations=dict(generations),
-    )
-    set_state(tx, manifest.request_id, State.KEYS_DESTROYED)
+    known = requests_in(tx.conn, [manifest.request_id for manifest in manifests])
+    places, facts = [], {}
+    for manifest, asked in zip(manifests, known, strict=True):
+        count = sum(map(len, manifest.keys.values()))
+        outcome = "deleted" if count else "already_absent"
+        held = int(str(asked.facts.get("rows_held", 0)))
+        raw = PlaceOutcome("raw", "restricted_hold" if held else outcome, None, {"rows_held": held})
+        places.append((manifest.request_id, raw))
+        if manifest.whole_person:
+            present = "deleted" if manifest.keys["identity"] else "already_absent"
+            identity = PlaceOutcome("identity", present, None, {"aliases": len(manifest.aliases)})
+            places.append((manifest.request_id, identity))
+        facts[manifest.request_id] = {
+            "keys_destroyed": count,
+            "destroyed_at": now.isoformat(),
+            "physical_due": due_at.isoformat(),
+            "epoch": epoch,
+            "generations": dict(generations),
+        }
+    record_outcomes(tx, places, now)
+    move_on(tx, facts, State.KEYS_DESTROYED)
 
 
 def _destruction(
-    estate: Estate, conn: sa.Connection, manifest: Manifest, now: datetime, due_at: datetime
+    estate: Estate,
+    conn: sa.Connection,
+    asked: Request,
+    manifest: Manifest,
+    now: datetime,
+    due_at: datetime,
 ) -> Destruction:
     """Return what the journal keeps, so that a restored backup loses the same keys again."""
     pid = manifest.pids["derived"]
@@ -212,13 +224,12 @@ def _destruction(
         keyrings={zone: [manifest.pids[zone]] for zone in ("identity", "raw")} if whole else {},
         awaiting=[AwaitingRewrite(table, pid, manifest.request_id, due_at) for table in manifest.tables],
         streams=manifest.streams,
-        continuation=_continuation(conn, manifest),
+        continuation=_continuation(asked, manifest),
     )
 
 
-def _continuation(conn: sa.Connection, manifest: Manifest) -> Continuation:
+def _continuation(asked: Request, manifest: Manifest) -> Continuation:
     """Return what brings the request back if a backup from before it is restored: it then runs again to its end."""
-    asked = request_in(conn, manifest.request_id)
     row = {
         "kind": str(asked.kind),
         "streams": list(asked.streams),

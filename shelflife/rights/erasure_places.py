@@ -20,10 +20,10 @@ from shelflife.lake.rewrite import rewrite_without
 from shelflife.lake.scrub import scrub
 from shelflife.lake.staleness import frozen_periods
 from shelflife.rights.erasure_keys import manifests_of
-from shelflife.rights.exporting import remove_exports
-from shelflife.rights.outcomes import COPY, outcomes, record_outcome
+from shelflife.rights.exporting import remove_all_exports
+from shelflife.rights.outcomes import COPY, PlaceOutcome, outcomes, record_outcomes
 from shelflife.rights.request_states import State
-from shelflife.rights.requests import add_facts, get, request_in, set_state
+from shelflife.rights.requests import move_on, requests_in
 from shelflife.subjects.directory import Alias
 
 if TYPE_CHECKING:
@@ -44,19 +44,30 @@ def erase_copies(estate: Estate, request_ids: Sequence[str], options: Options) -
     for manifests in _by_scope(manifests_of(estate, request_ids)):
         erase_copies_of(estate, manifests, options)
     with estate.database.commit() as tx:
-        for request_id in request_ids:
-            set_state(tx, request_id, State.COPIES_ERASED)
+        move_on(tx, {one: {} for one in request_ids}, State.COPIES_ERASED)
 
 
 def erase_copies_of(estate: Estate, manifests: Sequence[Manifest], options: Options) -> None:
     """Erase people of one scope from every copy and record each copy's outcome."""
     now = options.clock()
+    again = _begun_before(estate, manifests, "copies")
     people = [manifest.subject_id for manifest in manifests]
     found = erase_from_copies(estate, people, streams=manifests[0].streams, now=now)
     with estate.database.commit() as tx:
-        for manifest in manifests:
-            for name, erased in found.items():
-                record_outcome(tx, manifest.request_id, COPY + name, erased.outcome, now, until=erased.until)
+        places = [
+            (
+                manifest.request_id,
+                PlaceOutcome(
+                    COPY + name,
+                    _settled(one.outcome, again=manifest.request_id in again),
+                    one.until,
+                    {},
+                ),
+            )
+            for manifest in manifests
+            for name, one in found.items()
+        ]
+        record_outcomes(tx, places, now)
     reached("erase.copies_recorded")
 
 
@@ -71,8 +82,7 @@ def rewrite(estate: Estate, request_ids: Sequence[str], options: Options) -> Non
         return
     rewrite_now(estate, manifests, options)
     with estate.database.commit() as tx:
-        for manifest in manifests:
-            set_state(tx, manifest.request_id, State.REWRITTEN)
+        move_on(tx, {one.request_id: {} for one in manifests}, State.REWRITTEN)
 
 
 def rewrite_now(estate: Estate, manifests: Sequence[Manifest], options: Options) -> None:
@@ -92,18 +102,17 @@ def rewrite_now(estate: Estate, manifests: Sequence[Manifest], options: Options)
     if touched and cohorts:
         derive(estate, clock=options.clock, names=cohorts)
     with estate.database.commit() as tx:
-        for manifest in manifests:
-            _record_rewritten(tx, estate, manifest.request_id, done, options.clock(), touched=touched)
+        _record_rewritten(tx, estate, manifests, done, options.clock(), touched=touched)
 
 
 def _begun_before(estate: Estate, manifests: Sequence[Manifest], step: str) -> set[str]:
     """Return the requests whose step was begun by a run that died, and note that it is begun now."""
     with estate.database.commit() as tx:
-        begun = {}
-        for manifest in manifests:
-            known = request_in(tx.conn, manifest.request_id).facts.get("begun")
-            begun[manifest.request_id] = list(known) if isinstance(known, list) else []
-            add_facts(tx, manifest.request_id, begun=sorted({*begun[manifest.request_id], step}))
+        begun: dict[str, list[str]] = {}
+        for asked in requests_in(tx.conn, [manifest.request_id for manifest in manifests]):
+            known = asked.facts.get("begun")
+            begun[asked.request_id] = list(known) if isinstance(known, list) else []
+        move_on(tx, {one: {"begun": sorted({*steps, step})} for one, steps in begun.items()})
     return {request_id for request_id, steps in begun.items() if step in steps}
 
 
@@ -118,8 +127,7 @@ def gather(estate: Estate, request_ids: Sequence[str], options: Options) -> None
     if not options.batched:
         gather_now(estate, manifests, options)
     with estate.database.commit() as tx:
-        for manifest in manifests:
-            set_state(tx, manifest.request_id, State.COLLECTED)
+        move_on(tx, {one.request_id: {} for one in manifests}, State.COLLECTED)
 
 
 def gather_now(estate: Estate, manifests: Sequence[Manifest], options: Options) -> None:
@@ -132,24 +140,25 @@ def gather_now(estate: Estate, manifests: Sequence[Manifest], options: Options) 
     reached("erase.scrubbed")
     collect(estate, now)
     discarded = {manifest.request_id: _empty_inbox(estate, manifest, options) for manifest in manifests}
-    packages = {
-        manifest.request_id: remove_exports(estate, manifest.subject_id)
-        for manifest in manifests
-        if manifest.whole_person
-    }
+    packages = remove_all_exports(estate, [one.subject_id for one in manifests if one.whole_person])
     with estate.database.commit() as tx:
+        places = []
         for manifest in manifests:
-            waiting = discarded[manifest.request_id]
             if manifest.whole_person:
-                outcome = "deleted" if waiting else "already_absent"
-                record_outcome(tx, manifest.request_id, "inbox", outcome, now, files=waiting)
-                removed = packages[manifest.request_id]
-                outcome = "deleted" if removed else "already_absent"
-                record_outcome(tx, manifest.request_id, "exports", outcome, now, files=removed)
-            add_facts(
-                tx, manifest.request_id, physical_at=now.isoformat(), blocks_overwritten_in_batch=blocks,
-                files_overwritten_in_batch=files,
-            )  # fmt: skip
+                counts = {
+                    "inbox": discarded[manifest.request_id],
+                    "exports": packages[manifest.subject_id],
+                }
+                for place, count in counts.items():
+                    outcome = "deleted" if count else "already_absent"
+                    places.append((manifest.request_id, PlaceOutcome(place, outcome, None, {"files": count})))
+        record_outcomes(tx, places, now)
+        facts = {
+            "physical_at": now.isoformat(),
+            "blocks_overwritten_in_batch": blocks,
+            "files_overwritten_in_batch": files,
+        }
+        move_on(tx, {one.request_id: facts for one in manifests})
 
 
 def _empty_inbox(estate: Estate, manifest: Manifest, options: Options) -> int:
@@ -175,26 +184,34 @@ def _empty_inbox(estate: Estate, manifest: Manifest, options: Options) -> int:
 
 def _defer(estate: Estate, manifests: Sequence[Manifest], now: datetime) -> None:
     with estate.database.commit() as tx:
-        for manifest in manifests:
-            facts = get(estate, manifest.request_id).facts
-            until = datetime.fromisoformat(str(facts["physical_due"]))
-            for place in ("derived", "analytics"):
-                record_outcome(tx, manifest.request_id, place, "deferred_until", now, until=until)
-            set_state(tx, manifest.request_id, State.REWRITTEN)
+        places = []
+        for asked in requests_in(tx.conn, [manifest.request_id for manifest in manifests]):
+            until = datetime.fromisoformat(str(asked.facts["physical_due"]))
+            later = [PlaceOutcome(place, "deferred_until", until, {}) for place in ("derived", "analytics")]
+            places += [(asked.request_id, one) for one in later]
+        record_outcomes(tx, places, now)
+        move_on(tx, {one.request_id: {} for one in manifests}, State.REWRITTEN)
 
 
 def _record_rewritten(
-    tx: Transaction, estate: Estate, request_id: str, done: Rewritten, now: datetime, *, touched: bool
+    tx: Transaction,
+    estate: Estate,
+    manifests: Sequence[Manifest],
+    done: Rewritten,
+    now: datetime,
+    *,
+    touched: bool,
 ) -> None:
     outcome = "deleted" if touched else "already_absent"
     counts = {"files_in_batch": done.files, "rows_in_batch": done.rows_removed}
-    record_outcome(tx, request_id, "derived", outcome, now, None, **counts)
+    places = [PlaceOutcome("derived", outcome, None, counts)]
     kept = _frozen_cohorts(tx.conn, estate)
     if touched and kept:
-        rule = "cohort_of_minimum_size"
-        record_outcome(tx, request_id, "analytics", "exempt", now, rule=rule, periods_kept=kept)
+        rule = {"rule": "cohort_of_minimum_size", "periods_kept": kept}
+        places.append(PlaceOutcome("analytics", "exempt", None, rule))
     else:
-        record_outcome(tx, request_id, "analytics", outcome, now)
+        places.append(PlaceOutcome("analytics", outcome, None, {}))
+    record_outcomes(tx, [(one.request_id, place) for one in manifests for place in places], now)
 
 
 def _frozen_cohorts(conn: sa.Connection, estate: Estate) -> int:

@@ -10,12 +10,12 @@ from shelflife.control.crashpoints import reached
 from shelflife.copies.registry import load_declarations
 from shelflife.copies.tokens import copy_token
 from shelflife.errors import CommitConflict, ResidueFound
-from shelflife.rights.certificates import issue
+from shelflife.rights.certificates import issue_all
 from shelflife.rights.erasure_keys import manifests_of
 from shelflife.rights.erasure_places import unfinished_copies
 from shelflife.rights.outcomes import outcomes
 from shelflife.rights.request_states import State
-from shelflife.rights.requests import add_event, add_facts, set_state, shred
+from shelflife.rights.requests import add_event, move_on, shred_all
 from shelflife.rights.verify import Target, verify
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shelflife.estate import Estate
     from shelflife.rights.erasure import Options
     from shelflife.rights.manifest import Manifest
-    from shelflife.rights.verify import Finding
+    from shelflife.rights.verify import Finding, Verification
 
 MOST_NAMED = 5
 ATTEMPTS = 100
@@ -43,6 +43,9 @@ HOUSEKEEPING = frozenset(
 )
 """Findings that a purge or a finalization has to mend, and that say nothing about whether somebody was erased."""
 
+GAPS = frozenset({"target_in_database_bytes", "target_in_write_ahead_log"})
+"""Findings that rebuilding the control database mends: entries that it once moved from page to page."""
+
 ARRIVALS = frozenset({"inbox_file_of_erased", "target_in_inbox"})
 """What devices send after the tombstone waits in the inbox until the next landing refuses and counts it."""
 
@@ -55,8 +58,7 @@ def check(estate: Estate, request_ids: Sequence[str], options: Options) -> None:
     """
     look(estate, manifests_of(estate, request_ids), options)
     with estate.database.commit() as tx:
-        for request_id in request_ids:
-            set_state(tx, request_id, State.CHECKED)
+        move_on(tx, {one: {} for one in request_ids}, State.CHECKED)
 
 
 def look(estate: Estate, manifests: Sequence[Manifest], options: Options) -> None:
@@ -69,17 +71,19 @@ def look(estate: Estate, manifests: Sequence[Manifest], options: Options) -> Non
         ResidueFound: something is left.
     """
     now = options.clock()
-    _forget_old_pages(estate, options)
     with estate.database.read() as conn:
         targets = [target_of(estate, conn, manifest) for manifest in manifests]
         unfinished = {name for one in manifests for name in unfinished_copies(conn, one.request_id)}
-    found = verify(
-        estate,
-        now=now,
-        targets=targets,
-        dagster_home=options.dagster_home,
-        leave_out_copies=unfinished,
-    )
+
+    def inspect(*, rebuild: bool) -> Verification:
+        _forget_old_pages(estate, options, rebuild=rebuild)
+        return verify(
+            estate, now=now, targets=targets, dagster_home=options.dagster_home, leave_out_copies=unfinished
+        )
+
+    found = inspect(rebuild=False)
+    if any(finding.rule in GAPS for finding in found.findings):
+        found = inspect(rebuild=True)
     residues = [finding for finding in found.findings if finding.rule not in HOUSEKEEPING | ARRIVALS]
     if residues:
         raise _residue(residues)
@@ -87,23 +91,17 @@ def look(estate: Estate, manifests: Sequence[Manifest], options: Options) -> Non
     if any(finding.rule in ARRIVALS for finding in found.findings):
         unseen.add("inbox: what arrived since waits there, to be refused by the next landing")
     with estate.database.commit() as tx:
-        for manifest in manifests:
-            add_facts(
-                tx,
-                manifest.request_id,
-                verified_at=now.isoformat(),
-                looked_at=found.counts,
-                not_looked_at=sorted(unseen),
-            )
+        facts = {"verified_at": now.isoformat(), "looked_at": found.counts, "not_looked_at": sorted(unseen)}
+        move_on(tx, {manifest.request_id: facts for manifest in manifests})
 
 
-def _forget_old_pages(estate: Estate, options: Options) -> None:
+def _forget_old_pages(estate: Estate, options: Options, *, rebuild: bool) -> None:
     """Cut the control database's log, which still holds the pages from before; wait for readers that need it."""
     for _ in range(ATTEMPTS):
         with suppress(CommitConflict):
-            return estate.database.forget_old_pages(TOUCHED_TABLES)
+            return estate.database.forget_old_pages(TOUCHED_TABLES, rebuild=rebuild)
         options.wait(PAUSE_SECONDS)
-    return estate.database.forget_old_pages(TOUCHED_TABLES)
+    return estate.database.forget_old_pages(TOUCHED_TABLES, rebuild=rebuild)
 
 
 def _residue(residues: Sequence[Finding]) -> ResidueFound:
@@ -119,15 +117,18 @@ def certify(estate: Estate, request_ids: Sequence[str], options: Options) -> Non
     """Sign each request's certificate and shred who asked, unless a place still waits for its part."""
     now = options.clock()
     with estate.database.commit() as tx:
-        for request_id in request_ids:
-            if not any(found.unfinished for found in outcomes(tx.conn, request_id)):
-                shred(estate, tx, request_id, now)
+        complete = [
+            request_id
+            for request_id in request_ids
+            if not any(found.unfinished for found in outcomes(tx.conn, request_id))
+        ]
+        shred_all(estate, tx, complete, now)
         generations = {zone: tree.generation(tx.conn) for zone, tree in estate.trees.items()}
         for request_id in request_ids:
-            add_facts(tx, request_id, generations=generations)
             add_event(tx, request_id, "certified", now)
-            set_state(tx, request_id, State.CERTIFIED)
-            issue(estate, tx, request_id, "effective", now)
+        facts = {"generations": generations}
+        move_on(tx, dict.fromkeys(request_ids, facts), State.CERTIFIED)
+        issue_all(estate, tx, request_ids, "effective", now)
         reached("erase.certified_in_commit")
 
 

@@ -97,21 +97,29 @@ def deliver(estate: Estate, request_id: str, *, clock: Callable[[], datetime]) -
 
 
 def remove_exports(estate: Estate, subject_id: bytes) -> int:
-    """Remove every package of a person who is being erased; return how many.
+    """Remove every package of a person who is being erased; return how many."""
+    return remove_all_exports(estate, [subject_id])[subject_id]
+
+
+def remove_all_exports(estate: Estate, subject_ids: Sequence[bytes]) -> dict[bytes, int]:
+    """Remove every package of people who are being erased; return how many of each.
 
     A delivered request names nobody any more; it is told by a token, as people are in copies.
     """
+    removed = dict.fromkeys(subject_ids, 0)
     with estate.database.commit() as tx:
-        token = copy_token(estate, tx.conn, EXPORTS, subject_id).hex()
+        tokens = {copy_token(estate, tx.conn, EXPORTS, one).hex(): one for one in subject_ids}
         found = requests(tx.conn, kinds=[Kind.EXPORT], states=[State.DELIVERED])
-        mine = [one.request_id for one in found if one.facts.get("token") == token]
+        mine = {
+            one.request_id: tokens[str(token)] for one in found if (token := one.facts.get("token")) in tokens
+        }
         for request_id in mine:
             add_facts(tx, request_id, token=None, expires_at=_PAST)
-    paths = [export_path(estate.settings, request_id) for request_id in mine]
-    present = [path for path in paths if path.exists()]
-    for path in present:
+    for request_id, subject_id in mine.items():
+        path = export_path(estate.settings, request_id)
+        removed[subject_id] += path.exists()
         path.unlink(missing_ok=True)
-    return len(present)
+    return removed
 
 
 def expire_exports(estate: Estate, now: datetime) -> int:

@@ -19,11 +19,21 @@ from shelflife.rights.erasure_places import (
 from shelflife.rights.erasure_proof import look
 from shelflife.rights.outcomes import outcomes, record_outcome
 from shelflife.rights.request_states import Kind, State
-from shelflife.rights.requests import add_event, add_facts, finish, requests, shred
+from shelflife.rights.requests import (
+    add_event,
+    add_facts,
+    finish,
+    get_all,
+    request_in,
+    requests,
+    shred,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    import sqlalchemy as sa
 
     from shelflife.estate import Estate
     from shelflife.rights.erasure import Options
@@ -31,6 +41,8 @@ if TYPE_CHECKING:
 
 
 HELD = "restricted_hold"
+PHYSICAL = "physical_at"
+"""The fact that says when what no key opens any more was overwritten."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +69,13 @@ def finish_deferred(estate: Estate, options: Options) -> list[str]:
         waiting = [
             one.request_id
             for one in requests(conn, kinds=[Kind.ERASURE], states=[State.CERTIFIED])
-            if any(found.unfinished for found in outcomes(conn, one.request_id))
+            if _is_open(conn, one)
         ]
     manifests = manifests_of(estate, waiting)
     if not manifests:
         return []
-    late = [manifest for manifest in manifests if _has_unfinished(estate, manifest.request_id, "derived")]
+    gone = {one.request_id for one in get_all(estate, waiting) if PHYSICAL in one.facts}
+    late = [manifest for manifest in manifests if manifest.request_id not in gone]
     if late:
         rewrite_now(estate, late, options)
         gather_now(estate, late, options)
@@ -125,7 +138,7 @@ def finalize(estate: Estate, *, clock: Callable[[], datetime]) -> Finalized:
     for asked in certified:
         generations = asked.facts.get("generations")
         with estate.database.commit() as tx:
-            complete = not any(found.unfinished for found in outcomes(tx.conn, asked.request_id))
+            complete = not _is_open(tx.conn, asked)
             known = generations if isinstance(generations, dict) else {}
             if complete and all(estate.trees[zone].is_final(at) for zone, at in known.items()):
                 add_event(tx, asked.request_id, "final", now)
@@ -137,15 +150,15 @@ def finalize(estate: Estate, *, clock: Callable[[], datetime]) -> Finalized:
     return Finalized(destroyed, final)
 
 
-def _has_unfinished(estate: Estate, request_id: str, place: str) -> bool:
-    with estate.database.read() as conn:
-        return any(found.unfinished for found in outcomes(conn, request_id) if found.place == place)
+def _is_open(conn: sa.Connection, asked: Request) -> bool:
+    """Tell whether a certified erasure still has to make something physically gone, or a place to reach."""
+    return PHYSICAL not in asked.facts or any(one.unfinished for one in outcomes(conn, asked.request_id))
 
 
 def _complete(estate: Estate, request_id: str, now: datetime) -> bool:
     """Shred who asked and sign anew, if nothing is left to do for a request."""
     with estate.database.commit() as tx:
-        if any(found.unfinished for found in outcomes(tx.conn, request_id)):
+        if _is_open(tx.conn, request_in(tx.conn, request_id)):
             return False
         shred(estate, tx, request_id, now)
         generations = {zone: tree.generation(tx.conn) for zone, tree in estate.trees.items()}

@@ -11,7 +11,7 @@ from shelflife.control.tables import request_outcome
 from shelflife.rights.request_states import worst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from shelflife.control.database import Transaction
@@ -55,13 +55,30 @@ def record_outcome(
     **facts: object,
 ) -> None:
     """Record what became of a person in a place; a later word replaces an earlier one."""
-    here = (request_outcome.c.request_id == request_id) & (request_outcome.c.target == place)
-    tx.conn.execute(request_outcome.delete().where(here))
-    tx.conn.execute(
-        request_outcome.insert().values(
-            request_id=request_id, target=place, outcome=outcome, until=until, facts=facts, recorded_at=now
-        )
+    record_outcomes(tx, [(request_id, PlaceOutcome(place, outcome, until, facts))], now)
+
+
+def record_outcomes(tx: Transaction, found: Sequence[tuple[str, PlaceOutcome]], now: datetime) -> None:
+    """Record what became of people in places, by request; a later word replaces an earlier one."""
+    if not found:
+        return
+    here = (request_outcome.c.request_id == sa.bindparam("of")) & (
+        request_outcome.c.target == sa.bindparam("place")
     )
+    keys = [{"of": request_id, "place": one.place} for request_id, one in found]
+    tx.conn.execute(request_outcome.delete().where(here), keys)
+    rows = [
+        {
+            "request_id": request_id,
+            "target": one.place,
+            "outcome": one.outcome,
+            "until": one.until,
+            "facts": dict(one.facts),
+            "recorded_at": now,
+        }
+        for request_id, one in found
+    ]
+    tx.conn.execute(request_outcome.insert(), rows)
 
 
 def outcomes(conn: sa.Connection, request_id: str) -> list[PlaceOutcome]:

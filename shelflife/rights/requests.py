@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from shelflife.control.bulk import chunks
 from shelflife.control.tables import request, request_event
 from shelflife.errors import ConfigurationError, KeyDestroyed, RequestRefused
 from shelflife.keys.tree import KeyKind
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from shelflife.estate import Estate
 
 IDENTITY = "identity"
+# Bounds the variables of a statement.
+_AT_ONCE = 400
 REASONS = ("request", "consent_withdrawal", "account_closed", "correction", "test")
 
 
@@ -96,7 +99,7 @@ def submit(
     Raises:
         ConfigurationError: nobody has the alias, or a stream, regime or reason does not exist.
     """
-    if not set(regimes) <= set(load_rulebook(estate.settings.policies).regimes):
+    if regimes and not set(regimes) <= set(load_rulebook(estate.settings.policies).regimes):
         raise ConfigurationError(
             "A request names a regime that does not exist.", remedy="See regimes.yaml beside the policies."
         )
@@ -219,11 +222,18 @@ def finish(estate: Estate, tx: Transaction, request_id: str, state: State, now: 
 
 def shred(estate: Estate, tx: Transaction, request_id: str, now: datetime) -> None:
     """Destroy the key of what names the person in a request, and the sealed bytes with it."""
-    found = _row(tx.conn, request_id)
-    if found.key_number is not None:
-        estate.trees[IDENTITY].destroy(tx, [found.key_number], now)
-    here = request.c.request_id == request_id
-    tx.conn.execute(request.update().where(here).values(sealed=None, manifest=None, key_number=None))
+    shred_all(estate, tx, [request_id], now)
+
+
+def shred_all(estate: Estate, tx: Transaction, request_ids: Sequence[str], now: datetime) -> None:
+    """Destroy the keys of what names people in some requests, in one pass, and the sealed bytes with them."""
+    found = _rows(tx.conn, request_ids).values()
+    numbers = [row.key_number for row in found if row.key_number is not None]
+    if numbers:
+        estate.trees[IDENTITY].destroy(tx, numbers, now)
+    gone = {"sealed": None, "manifest": None, "key_number": None}
+    for chunk in chunks(list(request_ids), _AT_ONCE):
+        tx.conn.execute(request.update().where(request.c.request_id.in_(chunk)).values(**gone))
 
 
 def get(estate: Estate, request_id: str) -> Request:
@@ -234,6 +244,26 @@ def get(estate: Estate, request_id: str) -> Request:
     """
     with estate.database.read() as conn:
         return request_in(conn, request_id)
+
+
+def get_all(estate: Estate, request_ids: Sequence[str]) -> list[Request]:
+    """Return some requests, in their order.
+
+    Raises:
+        ConfigurationError: there is none with one of these ids.
+    """
+    with estate.database.read() as conn:
+        return requests_in(conn, request_ids)
+
+
+def requests_in(conn: sa.Connection, request_ids: Sequence[str]) -> list[Request]:
+    """Return some requests as a transaction sees them, in their order.
+
+    Raises:
+        ConfigurationError: there is none with one of these ids.
+    """
+    rows = _rows(conn, request_ids)
+    return [_request(rows[request_id]) for request_id in request_ids]
 
 
 def request_in(conn: sa.Connection, request_id: str) -> Request:
@@ -312,6 +342,23 @@ def request_key(estate: Estate, conn: sa.Connection, request_id: str) -> bytes:
     return key
 
 
+def request_keys(estate: Estate, conn: sa.Connection, request_ids: Sequence[str]) -> dict[str, bytes]:
+    """Return the keys that the sealed parts of some requests are under, looked up in one pass.
+
+    Raises:
+        KeyDestroyed: one of them was shredded.
+    """
+    rows = _rows(conn, request_ids)
+    numbers = [rows[request_id].key_number for request_id in request_ids]
+    known = [number for number in numbers if number is not None]
+    keys = dict(zip(known, estate.trees[IDENTITY].lookup(conn, known), strict=True))
+    found = {one: keys.get(number) for one, number in zip(request_ids, numbers, strict=True)}
+    opened = {one: key for one, key in found.items() if key is not None}
+    if len(opened) < len(found):
+        raise KeyDestroyed("Who made this request was shredded.", remedy="See its certificate instead.")
+    return opened
+
+
 def set_state(tx: Transaction, request_id: str, state: State) -> None:
     """Move a request on."""
     here = request.c.request_id == request_id
@@ -323,6 +370,42 @@ def add_facts(tx: Transaction, request_id: str, **facts: object) -> None:
     known = dict(_row(tx.conn, request_id).facts)
     here = request.c.request_id == request_id
     tx.conn.execute(request.update().where(here).values(facts=known | facts))
+
+
+def move_on(tx: Transaction, facts: Mapping[str, Mapping[str, object]], state: State | None = None) -> None:
+    """Add what is recorded of some requests, and move them on together.
+
+    Args:
+        tx: the transaction.
+        facts: counts, times and opaque ids by request.
+        state: the state that all of them enter; each stays where it is when absent.
+    """
+    rows = _rows(tx.conn, list(facts))
+    changed = [
+        {"here": one, "now_facts": dict(rows[one].facts) | dict(added), "now_state": state or rows[one].state}
+        for one, added in facts.items()
+    ]
+    if changed:
+        tx.conn.execute(
+            request.update()
+            .where(request.c.request_id == sa.bindparam("here"))
+            .values(facts=sa.bindparam("now_facts"), state=sa.bindparam("now_state")),
+            changed,
+        )
+
+
+def subjects_of(estate: Estate, conn: sa.Connection, request_ids: Sequence[str]) -> dict[str, bytes]:
+    """Return whom some requests are about (16 bytes each).
+
+    Raises:
+        KeyDestroyed: one of them was closed and who asked was shredded.
+    """
+    rows, keys = _rows(conn, request_ids), request_keys(estate, conn, request_ids)
+    opened = {
+        one: json.loads(open_value(keys[one], bytes(rows[one].sealed), ("request", one)))
+        for one in request_ids
+    }
+    return {one: bytes.fromhex(names["subject_id"]) for one, names in opened.items()}
 
 
 def add_event(tx: Transaction, request_id: str, event: str, at: datetime) -> None:
@@ -337,6 +420,16 @@ def _add_event(
     count = tx.conn.execute(sa.select(sa.func.count()).select_from(request_event).where(here)).scalar_one()
     values = {"request_id": request_id, "position": count, "event": event, "at": at, "facts": dict(facts)}
     tx.conn.execute(request_event.insert().values(**values))
+
+
+def _rows(conn: sa.Connection, request_ids: Sequence[str]) -> dict[str, sa.Row[tuple[object, ...]]]:
+    found = {}
+    for chunk in chunks(list(request_ids), _AT_ONCE):
+        for row in conn.execute(sa.select(request).where(request.c.request_id.in_(chunk))):
+            found[row.request_id] = row
+    if not set(request_ids) <= found.keys():
+        raise ConfigurationError("No request has this id.", remedy="See `shelflife request list`.")
+    return found
 
 
 def _row(conn: sa.Connection, request_id: str) -> sa.Row[tuple[object, ...]]:

@@ -141,6 +141,32 @@ def aliases_of(estate: Estate, conn: sa.Connection, person: Subject) -> list[Ali
     )
 
 
+def known_aliases(
+    estate: Estate, conn: sa.Connection, pids: Sequence[bytes]
+) -> dict[bytes, list[Alias] | None]:
+    """Open the aliases of those people whom the directory still has.
+
+    Args:
+        estate: the estate.
+        conn: a connection.
+        pids: identity-zone pseudonyms.
+
+    Returns:
+        By pseudonym the aliases; None for a person whose identity key is gone. Unknown people are absent.
+    """
+    keys = estate.keyrings["identity"].keys(conn, pids, PROFILE_STREAM)
+    found: dict[bytes, list[Alias] | None] = {}
+    for chunk in _chunks(sorted(set(pids))):
+        for pid in conn.execute(sa.select(subject.c.pid).where(subject.c.pid.in_(chunk))).scalars():
+            found[bytes(pid)] = [] if keys.get(bytes(pid)) is not None else None
+        for row in conn.execute(sa.select(alias).where(alias.c.pid.in_(chunk))):
+            key, names = keys.get(bytes(row.pid)), found.get(bytes(row.pid))
+            if key is not None and names is not None:
+                value = open_value(key, bytes(row.sealed), ("alias", bytes(row.alias_mac))).decode()
+                names.append(Alias(row.kind, value))
+    return {pid: sorted(names) if names is not None else None for pid, names in found.items()}
+
+
 def find(estate: Estate, conn: sa.Connection, names: Sequence[Alias]) -> dict[Alias, Subject]:
     """Return the subjects behind aliases that are known.
 

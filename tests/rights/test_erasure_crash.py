@@ -29,26 +29,36 @@ from tests.rights.state import content, readable
 
 pytestmark = pytest.mark.slow
 
-INSIDE = (
-    "erase.journalled",
-    "erase.in_commit",
-    "keys.destroy.root_put",
+# In the order in which a run comes by them. After each kill the next run goes on, up to the next point.
+POINTS = (
     "control.commit.before",
-    "control.commit.after",
-    "keys.destroy.committed",
+    "erase.planned",
+    "erase.fenced",
+    "erase.preserved",
     "journal.record.marked",
+    "erase.journalled",
+    "keys.destroy.root_put",
+    "erase.in_commit",
+    "control.commit.after",
+    "erase.effective",
+    "erase.copies_recorded",
+    "erase.copies_erased",
     "rewrite.file_written",
     "rewrite.in_commit",
+    "keys.destroy.committed",
     "rewrite.committed",
-    "erase.copies_recorded",
     "erase.files_rewritten",
+    "erase.rewritten",
     "scrub.begun",
     "scrub.value_overwritten",
     "scrub.overwritten",
     "erase.scrubbed",
+    "erase.collected",
+    "erase.checked",
     "erase.certified_in_commit",
+    "erase.certified",
 )
-POINTS = (*(f"erase.{step.after}" for step in STEPS), *INSIDE)
+ALONE = ("erase.in_commit", "erase.keys_destroyed", "rewrite.committed", "scrub.value_overwritten")
 
 
 def run(folder: Path, step: str, *request_ids: str, crash_at: str | None = None) -> int:
@@ -125,7 +135,17 @@ def undisturbed(prepared, tmp_path_factory) -> tuple[object, ...]:
     return end
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.timeout(600)
+def test_an_erasure_killed_at_every_point_one_after_the_other_ends_the_same(copied, undisturbed):
+    folder, ids, _ = copied
+    assert {f"erase.{step.after}" for step in STEPS} <= {*POINTS, *ALONE}
+    for point in POINTS:
+        assert run(folder, "erase", *ids, crash_at=point) == -signal.SIGKILL, point
+    assert run(folder, "erase", *ids) == 0
+    assert end_state(folder, ids) == undisturbed
+
+
+@pytest.mark.parametrize("point", ALONE)
 def test_a_killed_erasure_resumes_to_the_same_end(copied, undisturbed, point):
     folder, ids, _ = copied
     assert run(folder, "erase", *ids, crash_at=point) == -signal.SIGKILL

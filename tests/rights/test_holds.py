@@ -93,16 +93,16 @@ def test_a_second_preserving_counts_what_is_held_already(filled, clock, monkeypa
 
     hold_ada(filled, clock)
     request_id = ask(filled, "ada", clock)
-    destroy = erasure_keys.set_state
+    move_on = erasure_keys.move_on
 
-    def die_after_preserving(tx, one, state):
+    def die_after_preserving(tx, facts, state=None):
         if state is State.PRESERVED and not died:
             died.append(True)
             raise KeyboardInterrupt
-        destroy(tx, one, state)
+        move_on(tx, facts, state)
 
     died: list[bool] = []
-    monkeypatch.setattr(erasure_keys, "set_state", die_after_preserving)
+    monkeypatch.setattr(erasure_keys, "move_on", die_after_preserving)
     with pytest.raises(KeyboardInterrupt):
         run_erasures(filled, [request_id], options(clock))
     run_erasures(filled, [request_id], options(clock))
