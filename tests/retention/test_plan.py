@@ -24,7 +24,7 @@ from shelflife.retention.state import (
     State,
 )
 from tests.conftest import NOW
-from tests.retention.test_classes import policy, rule
+from tests.policy.test_classes import policy, rule
 
 KEEP = {"heart": "P2Y", "sleep": "P6M", "quarantine_heart": "P30D", "heart_daily": "P1Y"}
 POLICY = policy("default", *(rule(f"{name}/default", name, keep) for name, keep in KEEP.items()))

@@ -24,7 +24,7 @@ from shelflife.retention.state import (
 )
 from tests.conftest import NOW
 from tests.retention.conftest import clock, hold_on
-from tests.retention.test_classes import policy, rule
+from tests.policy.test_classes import policy, rule
 from tests.retention.test_plan import HOLD_ID, POLICY, partition, planned
 
 FULL = planned(

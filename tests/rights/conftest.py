@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,7 @@ from tests.lake.conftest import put, settings, settings_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["put", "settings"]
 
@@ -77,10 +79,29 @@ def estate(settings) -> Iterator[Estate]:
     made.close()
 
 
+@pytest.fixture(scope="session")
+def prepared_estate(tmp_path_factory) -> Path:
+    """The folder of a filled estate that nobody changes."""
+    folder = tmp_path_factory.mktemp("prepared")
+    made = Estate.create(settings_in(folder), NOW)
+
+    def put_there(body: bytes, account: str, name: str) -> None:
+        target = made.settings.inbox / account / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(body)
+
+    fill(made, put_there, Clock())
+    made.close()
+    return folder
+
+
 @pytest.fixture
-def filled(estate, put, clock) -> Estate:
-    fill(estate, put, clock)
-    return estate
+def filled(prepared_estate, tmp_path, settings) -> Iterator[Estate]:
+    """A filled estate of the test's own."""
+    shutil.copytree(prepared_estate / "estate", tmp_path / "estate")
+    opened = Estate.open(settings, NOW)
+    yield opened
+    opened.close()
 
 
 def fill(estate, put, clock, people=PEOPLE) -> None:

@@ -219,7 +219,10 @@ class WholeEstate(RuleBasedStateMachine):
         self.estate = Estate.open(self.settings, self.now)
         since = self.model
         self.model = copy.deepcopy(self.saved)
-        self.model.forget(since.erased, since.forgotten, since.expired)
+        # Whoever was first named after the backup is unknown again, and what they had forgotten with them; a whole
+        # erasure is remembered by its tombstone.
+        forgotten = {(name, stream) for name, stream in since.forgotten if name in self.model.rows}
+        self.model.forget(since.erased, forgotten, since.expired)
         run_erasures(self.estate, due(self.estate), self.options())
 
     @invariant()

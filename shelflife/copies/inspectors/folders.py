@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -25,7 +26,7 @@ PERSON = "erased_person"
 UNREADABLE = "does_not_open"
 
 
-class FolderInspector:
+class FolderInspector(ABC):
     """Looks at every file of a copy's folder: registered or not, its bytes as they lie there, and what they hold.
 
     A kind of copy says in `tells` how a file is decoded.
@@ -52,13 +53,13 @@ class FolderInspector:
             found |= set(self._decoded(name, path, keys.get(name), tokens, registered=name in keys))
         return sorted(found, key=lambda one: (one.where, one.rule))
 
+    @abstractmethod
     def tells(self, name: str, path: Path, key: bytes | None, tokens: Collection[bytes]) -> bool:
         """Decode a file and tell whether it holds one of some people.
 
         Raises:
             Exception: one of `broken`, when the file does not open.
         """
-        raise NotImplementedError
 
     def tags(self, key: bytes, tokens: Collection[bytes]) -> Iterable[bytes]:
         """Return what else would stand for people in a file under a key."""
