@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import os
 import re
 import subprocess
@@ -33,6 +34,8 @@ UNTIL = dt.date(2026, 11, 22)
 NOW = dt.datetime(2026, 11, 23, 6, 0, tzinfo=dt.UTC)
 # When the commands run: what they say of ages and deadlines must not follow the calendar.
 SHOWN_AT = NOW + dt.timedelta(hours=3)
+# Each command runs a second after the one before, so that what is listed by time keeps its order.
+_COMMANDS_RUN = itertools.count()
 OLD_DAY = dt.date(2022, 11, 21)
 # What `make` prints is checked by the tests of the demonstration and by running it.
 NOT_RUN = ("make ", "export ")
@@ -70,7 +73,7 @@ def run(command: str, settings: Path) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {
         "SHELFLIFE_SETTINGS": str(settings),
-        "SHELFLIFE_TRANSCRIPT_TIME": SHOWN_AT.isoformat(),
+        "SHELFLIFE_TRANSCRIPT_TIME": (SHOWN_AT + dt.timedelta(seconds=next(_COMMANDS_RUN))).isoformat(),
         "PYTHONPATH": f"{ROOT / 'tests' / 'transcript_clock'}{os.pathsep}{ROOT}",
         "PATH": path,
         "TERM": "dumb",
@@ -79,7 +82,8 @@ def run(command: str, settings: Path) -> str:
         ["bash", "-c", f'({command}) 2>&1; code=$?; [ $code = 0 ] || echo "[exit code $code]"'],
         cwd=settings.parent, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines() if line.strip())
+    shown = done.stdout.replace(f"{settings.parent}{os.sep}", "")
+    return "".join(f"{line.rstrip()}\n" for line in shown.splitlines() if line.strip())
 
 
 def replay(text: str, settings: Path) -> str:
@@ -103,7 +107,13 @@ def steady(text: str) -> str:
     text = re.sub(r"\b[0-9a-f]{8,64}\b", "<id>", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+\+00:00", "<time>", text)
     text = re.sub(r"in \d+\.\d s", "in <seconds>", text)
-    text = re.sub(r"(?m)^(raw|derived|analytics)( .*?)[\d,]+$", r"\1\2<bytes>", text)
+    stores = "raw|derived|analytics|control|copies|keys|ledger|lineage|storage"
+    text = re.sub(rf"(?m)^({stores})( .*?)[\d,]+$", r"\1\2<count>", text)
+    text = re.sub(r"[\d,]+( +(?:kept|removed): )", r"<bytes>\1", text)
+    text = re.sub(r"[\d,]+ bytes", "<bytes> bytes", text)
+    text = re.sub(r"(?m)^((?:copied )?bytes +)[\d,]+$", r"\1<bytes>", text)
+    text = re.sub(r"(?m)^(app_cache .*? )[\d,]+( +<time>| +20\d\d)", r"\1<bytes>\2", text)
+    text = re.sub(r"ledger\+\S+", "ledger+<key>", text)
     return re.sub(r"[ \t]+", " ", text)
 
 

@@ -48,7 +48,7 @@ def print_json(value: object) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table on stdout; numbers are grouped and stand on the right."""
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
     for position, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
         table.add_column(name, justify="right" if numeric else "left", no_wrap=True)
@@ -56,7 +56,11 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
     # A pipe has no width of its own: give every column its room, so that nothing is cut.
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    Console(highlight=False, width=width).print(table)
+    console = Console(highlight=False, width=width)
+    if title:
+        # A table's own title would be broken into lines as narrow as the table.
+        console.print(title, style="italic", markup=False)
+    console.print(table)
 
 
 @contextmanager

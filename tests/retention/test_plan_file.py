@@ -23,8 +23,8 @@ from shelflife.retention.state import (
     RecordState,
 )
 from tests.conftest import NOW
-from tests.retention.conftest import clock, hold_on
 from tests.policy.test_classes import policy, rule
+from tests.retention.conftest import clock, hold_on
 from tests.retention.test_plan import HOLD_ID, POLICY, partition, planned
 
 FULL = planned(
