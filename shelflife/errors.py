@@ -6,7 +6,10 @@ trying again; `Transient` ones may. Exit codes are the command line's contract.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class ShelflifeError(Exception):
@@ -24,9 +27,17 @@ class ShelflifeError(Exception):
         self.what = what
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[Callable[..., ShelflifeError], tuple[type[ShelflifeError], str, str]]:
+        """Let an error travel between processes: a pool breaks on one that cannot be pickled."""
+        return _rebuilt, (type(self), self.what, self.remedy)
+
     def diagnostics(self) -> str:
         """Return what happened and what to do next, as two lines of plain text."""
         return f"{self.what}\nWhat to do: {self.remedy}"
+
+
+def _rebuilt(kind: type[ShelflifeError], what: str, remedy: str) -> ShelflifeError:
+    return kind(what, remedy=remedy)
 
 
 class Terminal(ShelflifeError):

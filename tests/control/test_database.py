@@ -257,3 +257,25 @@ def test_other_databases_are_refused_without_quoting_the_url(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         ControlDatabase.create(url)
     assert "hunter2" not in caught.value.diagnostics()
+
+
+def test_a_rebuild_leaves_no_deleted_key_in_the_gaps_of_pages(tmp_path, now) -> None:
+    import os
+
+    database = ControlDatabase.create(f"sqlite:///{tmp_path / 'control.db'}")
+    macs = [os.urandom(32) for _ in range(4_000)]
+    for start in range(0, len(macs), 500):
+        with database.commit() as tx:
+            rows = [{"alias_mac": mac, "erased_at": now, "reason": "x"} for mac in macs[start : start + 500]]
+            tx.conn.execute(sa.insert(tombstone), rows)
+    with database.commit() as tx:
+        tx.conn.execute(sa.delete(tombstone))
+
+    def left() -> int:
+        content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        return sum(mac in content for mac in macs)
+
+    assert left() > 0
+    database.forget_old_pages(["tombstone"], rebuild=True)
+    assert left() == 0
+    database.close()
