@@ -71,7 +71,9 @@ def prepare(folder: Path) -> Path:
 def run(command: str, settings: Path) -> str:
     """Return what a command prints on both streams."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {
+    # What Dagster left elsewhere on this machine is no part of the page.
+    clean = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    environment = clean | {
         "SHELFLIFE_SETTINGS": str(settings),
         "SHELFLIFE_TRANSCRIPT_TIME": (SHOWN_AT + dt.timedelta(seconds=next(_COMMANDS_RUN))).isoformat(),
         "PYTHONPATH": f"{ROOT / 'tests' / 'transcript_clock'}{os.pathsep}{ROOT}",

@@ -88,7 +88,7 @@ def state_of(house: Warehouse, request_id: str) -> State:
         return get(estate, request_id).state
 
 
-def test_a_nightly_purge_removes_what_expired_and_observes_its_tables(house):
+def check_a_nightly_purge_removes_what_expired_and_observes_its_tables(house):
     result = run(house, "nightly_purge")
     assert result.success, failures(result)
     told = output_facts(result, "purge")
@@ -100,14 +100,14 @@ def test_a_nightly_purge_removes_what_expired_and_observes_its_tables(house):
     assert house.leaks() == []
 
 
-def test_publishing_backing_up_reconciling_and_watching_clocks(house):
+def check_publishing_backing_up_reconciling_and_watching_clocks(house):
     for job in ("publish_copies", "backup", "reconcile_copies", "request_clocks"):
         result = run(house, job)
         assert result.success, (job, failures(result))
     assert any((house.folder / "backups").iterdir())
 
 
-def test_an_export_is_delivered_by_its_request_id_alone(house):
+def check_an_export_is_delivered_by_its_request_id_alone(house):
     key = ExportPrivateKey.generate().public_key().text().encode()
     request_id = asked(house, Kind.EXPORT, ADA, recipient_key=key, regimes=("eu_gdpr",))
     result = run(house, "dsar_export", {"export": {"config": {"request_id": request_id}}})
@@ -117,7 +117,7 @@ def test_an_export_is_delivered_by_its_request_id_alone(house):
     assert house.leaks() == []
 
 
-def test_the_sensor_asks_for_verified_requests_by_opaque_ids(house):
+def check_the_sensor_asks_for_verified_requests_by_opaque_ids(house):
     sensor = request_sensor({Kind.ERASURE: lifecycle.dsar_erase, Kind.EXPORT: lifecycle.dsar_export})
     context = dg.build_sensor_context(instance=house.instance, resources={"estate": EstateResource()})
     assert isinstance(sensor(context), dg.SkipReason)
@@ -128,7 +128,7 @@ def test_the_sensor_asks_for_verified_requests_by_opaque_ids(house):
     assert request_id in request.run_key
 
 
-def test_an_erasure_leaves_nobody_in_dagsters_storage(house, capfd):
+def check_an_erasure_leaves_nobody_in_dagsters_storage(house, capfd):
     result = run(house, "dsar_erase")
     assert result.success, failures(result)
     observed = {
@@ -152,7 +152,7 @@ def test_an_erasure_leaves_nobody_in_dagsters_storage(house, capfd):
     assert NAME not in shown
 
 
-def test_a_late_sync_of_the_erased_is_refused_and_counted(house):
+def check_a_late_sync_of_the_erased_is_refused_and_counted(house):
     today = datetime.now(UTC).date().isoformat()
     house.put(ADA, "late.xml", apple_export("glucose", [99, 101], today))
     assert run_land(house, today).success
@@ -165,7 +165,7 @@ def run_land(house: Warehouse, day: str) -> dg.ExecuteInProcessResult:
     return house.run("land_inbox", day)
 
 
-def test_residue_fails_the_run_and_names_the_rule_only(house):
+def check_residue_fails_the_run_and_names_the_rule_only(house):
     stray = house.folder / "estate" / "zones" / "raw" / "heart" / f"{NAME}.parquet"
     stray.parent.mkdir(parents=True, exist_ok=True)
     stray.write_bytes(b"left behind")
@@ -178,7 +178,7 @@ def test_residue_fails_the_run_and_names_the_rule_only(house):
     assert house.leaks() == []
 
 
-def test_a_request_that_cannot_run_fails_with_a_remedy_and_without_a_name(house):
+def check_a_request_that_cannot_run_fails_with_a_remedy_and_without_a_name(house):
     result = run(house, "dsar_export", {"export": {"config": {"request_id": "0" * 32}}})
     assert not result.success
     [text] = failures(result)
@@ -186,7 +186,7 @@ def test_a_request_that_cannot_run_fails_with_a_remedy_and_without_a_name(house)
     assert house.leaks() == []
 
 
-def test_dagsters_own_old_runs_and_ticks_are_deleted_by_policy(house):
+def check_dagsters_own_old_runs_and_ticks_are_deleted_by_policy(house):
     policies = load_policies(load_settings().policies)
     assert kept_days(policies) == 30
     before = house.instance.get_runs_count()
@@ -201,3 +201,16 @@ def test_the_purge_is_scheduled_at_two_in_the_night_utc():
     found = {one.job_name: (one.cron_schedule, one.execution_timezone) for one in schedules()}
     assert found["nightly_purge"] == ("0 2 * * *", "UTC")
     assert {one.default_status for one in schedules()} == {dg.DefaultScheduleStatus.STOPPED}
+
+
+def test_the_whole_lifecycle_in_its_order(house, capfd):
+    """One test, because each step works on what the one before left."""
+    check_a_nightly_purge_removes_what_expired_and_observes_its_tables(house)
+    check_publishing_backing_up_reconciling_and_watching_clocks(house)
+    check_an_export_is_delivered_by_its_request_id_alone(house)
+    check_the_sensor_asks_for_verified_requests_by_opaque_ids(house)
+    check_an_erasure_leaves_nobody_in_dagsters_storage(house, capfd)
+    check_a_late_sync_of_the_erased_is_refused_and_counted(house)
+    check_residue_fails_the_run_and_names_the_rule_only(house)
+    check_a_request_that_cannot_run_fails_with_a_remedy_and_without_a_name(house)
+    check_dagsters_own_old_runs_and_ticks_are_deleted_by_policy(house)
