@@ -33,3 +33,18 @@ def samples() -> Path:
     if not folder.is_dir():
         pytest.skip("the third-party sample files are not here (setting samples_folder)")
     return folder
+
+
+# Whole estates are landed, derived and looked at in these folders, but for the files named: no matter for
+# `make test-fast`.
+_WHOLE_ESTATES = {"rights", "retention", "recovery", "copies", "journal"}
+_QUICK = {"test_requests.py", "test_plan.py", "test_plan_file.py", "test_declarations.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave whole estates out of the fast tests."""
+    root = Path(__file__).parent
+    for item in items:
+        place = item.path.relative_to(root)
+        if place.parts[0] in _WHOLE_ESTATES and place.name not in _QUICK:
+            item.add_marker(pytest.mark.slow)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +24,7 @@ from tests.lake.conftest import put, settings, settings_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["put", "settings"]
 
@@ -145,11 +145,3 @@ def erase(estate, name: str, clock, **asked) -> str:
 
 def reopened(folder) -> Estate:
     return Estate.open(settings_in(folder), NOW)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole estates are landed, derived and looked at here: none of it belongs into `make test-fast`."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents and "requests" not in item.path.name:
-            item.add_marker(pytest.mark.slow)
