@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 import typer
 
 from shelflife.cli.console import Json, clock, messages, opened, print_json, print_table
-from shelflife.copies.erasing import recipients as copy_recipients
 from shelflife.errors import ConfigurationError, KeyDestroyed, StorageError
 from shelflife.ledger.notes import VerifierKey
 from shelflife.rights import exporting
-from shelflife.rights.export.contents import Controller, Recipient
+from shelflife.rights.export.contents import Controller
 from shelflife.rights.export.export import ExportReport, export_subject
 from shelflife.rights.export.files import write_export
 from shelflife.rights.export.unpack import open_export
@@ -81,10 +80,7 @@ def new(
                 recipient_key=key,
                 passphrase=phrase,
                 regimes=regime or [],
-                recipients=[
-                    Recipient(one.name, "copy", one.contact, one.datasets, one.purpose, one.basis)
-                    for one in copy_recipients(estate.settings)
-                ],
+                recipients=exporting.copy_recipients(estate.settings),
                 request_id=uuid.uuid4().hex,
                 clock=clock,
                 valid_for=timedelta(days=days),

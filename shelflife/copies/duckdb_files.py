@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
+from shelflife import durable
 from shelflife.control.crashpoints import VARIABLE
 from shelflife.copies.duckdb_connections import CATALOG, LENGTH_BYTES, attach_statement, prepare
 from shelflife.errors import StorageError
@@ -126,11 +127,7 @@ def _put_in_place(part: Path, path: Path, rows: int) -> WrittenFile:
                 size += len(chunk)
             os.fsync(file.fileno())
         part.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        durable.sync_folder(path.parent)
     except OSError as error:
         raise StorageError(
             f"A DuckDB file cannot be put in place: {error.strerror}.",

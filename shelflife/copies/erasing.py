@@ -6,14 +6,11 @@ for it stays open until the outcome is better.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from shelflife.control.crashpoints import reached
-from shelflife.control.tables import request_outcome
 from shelflife.copies import recording
 from shelflife.copies.locking import copy_lock
 from shelflife.copies.protocol import TOKEN, Erased
@@ -30,7 +27,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from shelflife.config import Settings
     from shelflife.control.database import Transaction
     from shelflife.copies.catalog_items import Change
     from shelflife.copies.declarations import CopyDeclaration
@@ -41,20 +37,6 @@ TARGET_PREFIX = "copy/"
 """How a request's outcomes name a copy: `copy/<name>`."""
 
 RETRY_AFTER = timedelta(hours=1)
-DONE = frozenset({"deleted", "already_absent"})
-
-
-@dataclass(frozen=True)
-class CopyRecipient:
-    """Who receives which copy, for how long and why, as a person's export tells them."""
-
-    copy: str
-    name: str
-    contact: str
-    basis: str
-    purpose: str
-    keeps_for: str
-    datasets: tuple[str, ...]
 
 
 def erase_from_copies(
@@ -104,35 +86,6 @@ def export_from_copies(estate: Estate, subject_id: bytes) -> dict[str, dict[str,
             held = {dataset: rows.drop_columns([TOKEN]) for dataset, rows in adapter.export(token).items()}
             found |= {name: held} if held else {}
     return found
-
-
-def recipients(settings: Settings) -> list[CopyRecipient]:
-    """Return everyone who receives a copy, by copy."""
-    return [
-        CopyRecipient(
-            copy=declaration.name,
-            name=one.name,
-            contact=one.contact,
-            basis=one.basis,
-            purpose=declaration.purpose,
-            keeps_for=str(declaration.ttl),
-            datasets=tuple(declaration.datasets),
-        )
-        for declaration in standing(settings).values()
-        for one in declaration.recipients
-    ]
-
-
-def retry_needed(estate: Estate, now: datetime) -> list[tuple[str, str]]:
-    """Return (request id, copy) of the erasures that failed, or that were deferred until now."""
-    outcome, due = request_outcome.c.outcome, request_outcome.c.until
-    late = (outcome == "failed") | ((outcome == "deferred_until") & ((due <= now) | due.is_(None)))
-    query = sa.select(request_outcome.c.request_id, request_outcome.c.target).where(
-        late, request_outcome.c.target.startswith(TARGET_PREFIX, autoescape=True)
-    )
-    with estate.database.read() as conn:
-        rows = conn.execute(query.order_by(request_outcome.c.request_id, request_outcome.c.target)).all()
-    return [(row.request_id, row.target.removeprefix(TARGET_PREFIX)) for row in rows]
 
 
 def _touched(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from shelflife import durable
 from shelflife.errors import StorageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def wipe(path: Path) -> None:
     try:
         _overwrite(path)
         path.unlink(missing_ok=True)
-        _flush_folder(path.parent)
+        durable.sync_folder(path.parent)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -44,11 +45,3 @@ def _overwrite(path: Path) -> None:
         while left > 0:
             left -= file.write(os.urandom(min(left, _CHUNK))) or 0
         os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shelflife import durable
 from shelflife.control.crashpoints import reached
 from shelflife.errors import StorageError
-from shelflife.journal import durable
 from shelflife.journal.frames import HEADER_BYTES, Frame, Head, broken, frame, header, parse, parse_header
 from shelflife.keys.shredding import locked, sweep
 from shelflife.keys.shredding import replace as shred_and_replace

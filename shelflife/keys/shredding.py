@@ -11,6 +11,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from shelflife import durable
 from shelflife.control.crashpoints import reached
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def replace(path: Path, content: bytes) -> None:
         os.link(path, former)
     reached("keys.slot.linked")
     fresh.rename(path)
-    _sync_folder(path)
+    durable.sync_folder(path.parent)
     reached("keys.slot.renamed")
     if former.exists():
         _shred(former)
@@ -91,13 +92,4 @@ def _shred(path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     path.unlink()
-    _sync_folder(path)
-
-
-def _sync_folder(path: Path) -> None:
-    """Wait until the folder's entries are on the disk."""
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    durable.sync_folder(path.parent)

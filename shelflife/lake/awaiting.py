@@ -25,22 +25,8 @@ def awaiting(conn: sa.Connection, table_name: str) -> frozenset[bytes]:
     return frozenset(bytes(pid) for pid in conn.execute(query).scalars())
 
 
-def await_rewrite(
-    tx: Transaction, gone: Mapping[str, Collection[bytes]], *, request_id: str, due_at: datetime
-) -> None:
-    """Leave people out of every read of the named tables, from this commit on.
-
-    Args:
-        tx: the transaction that destroys their keys.
-        gone: pseudonyms of the derived zone by table.
-        request_id: the request that they are erased for.
-        due_at: when their rows are physically gone at the latest.
-    """
-    await_rewrites(tx, {name: dict.fromkeys(pids, request_id) for name, pids in gone.items()}, due_at=due_at)
-
-
 def await_rewrites(tx: Transaction, gone: Mapping[str, Mapping[bytes, str]], *, due_at: datetime) -> None:
-    """Do the same for the people of several requests.
+    """Leave people out of every read of the named tables, from this commit on.
 
     Args:
         tx: the transaction that destroys their keys.

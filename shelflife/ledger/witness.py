@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from shelflife import durable
 from shelflife.errors import CommitConflict, ConfigurationError, LedgerBroken, StorageError
 from shelflife.ledger.checkpoint import Checkpoint, cosign, open_checkpoint, verify_cosignature
 from shelflife.ledger.merkle import verify_consistency
@@ -174,16 +175,7 @@ class FileWitness:
             raise LedgerBroken("A file of the witness is missing.", remedy=_MISSING) from None
 
     def _write(self, name: str, content: bytes) -> None:
-        """Put a file in place so that a crash leaves the old content or the new."""
-        fresh = self.folder / f"{name}.new"
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            os.write(descriptor, content)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        fresh.replace(self.folder / name)
-        _sync_folder(self.folder)
+        durable.replace(self.folder / name, content)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -198,14 +190,6 @@ class FileWitness:
 
 def _name(log: VerifierKey) -> str:
     return f"{log.name}/witness"
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shelflife import durable
 from shelflife.control.crashpoints import reached
 from shelflife.errors import ConfigurationError, SealBroken, StorageError
-from shelflife.journal import durable
 from shelflife.keys.shredding import locked
 from shelflife.recovery.manifest import NAME, Manifest, Part, open_manifest
 from shelflife.seal.files import stored, write_atomically

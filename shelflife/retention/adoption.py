@@ -114,13 +114,6 @@ def adopted_policies(conn: sa.Connection) -> list[RetentionPolicy]:
     ]
 
 
-def is_adopted(conn: sa.Connection, policies: Sequence[RetentionPolicy]) -> bool:
-    """Return whether exactly these policies are in force."""
-    return {name: one.digest for name, one in adopted(conn).items()} == {
-        policy.policy: digest(policy) for policy in policies
-    }
-
-
 def _newest(conn: sa.Connection) -> dict[str, sa.Row[tuple[str, str, bytes, str]]]:
     """Return the last row of every policy that was ever adopted; versions only ever grow."""
     columns = [policy_version.c[name] for name in ("policy", "version", "digest", "document")]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shelflife.control.crashpoints import reached
-from shelflife.copies.erasing import recipients as copy_recipients
+from shelflife.copies.remembered import standing
 from shelflife.copies.tokens import copy_token
 from shelflife.errors import RequestRefused, StorageError
 from shelflife.keys.pseudonyms import pseudonym
@@ -96,11 +96,6 @@ def deliver(estate: Estate, request_id: str, *, clock: Callable[[], datetime]) -
     return report
 
 
-def remove_exports(estate: Estate, subject_id: bytes) -> int:
-    """Remove every package of a person who is being erased; return how many."""
-    return remove_all_exports(estate, [subject_id])[subject_id]
-
-
 def remove_all_exports(estate: Estate, subject_ids: Sequence[bytes]) -> dict[bytes, int]:
     """Remove every package of people who are being erased; return how many of each.
 
@@ -141,6 +136,22 @@ def expire_exports(estate: Estate, now: datetime) -> int:
     return gone
 
 
+def copy_recipients(settings: Settings) -> list[Recipient]:
+    """Return everyone who receives a copy, as a person's export tells them."""
+    return [
+        Recipient(
+            one.name,
+            "copy",
+            contact=one.contact,
+            data=tuple(declaration.datasets),
+            purpose=declaration.purpose,
+            basis=one.basis,
+        )
+        for declaration in standing(settings).values()
+        for one in declaration.recipients
+    ]
+
+
 def _write(
     estate: Estate,
     request_id: str,
@@ -150,12 +161,6 @@ def _write(
     clock: Callable[[], datetime],
 ) -> ExportReport:
     path = export_path(estate.settings, request_id)
-    told = [
-        Recipient(
-            one.name, "copy", contact=one.contact, data=one.datasets, purpose=one.purpose, basis=one.basis
-        )
-        for one in copy_recipients(estate.settings)
-    ]
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         # A package of a request that was not delivered is one whose process died before it was recorded.
@@ -173,7 +178,7 @@ def _write(
             to=sink,
             recipient_key=key,
             regimes=regimes,
-            recipients=told,
+            recipients=copy_recipients(estate.settings),
             request_id=request_id,
             clock=clock,
             valid_for=_valid_for(estate),

@@ -136,15 +136,6 @@ def read_manifests(estate: Estate, conn: sa.Connection, request_ids: Sequence[st
     return [_opened(request_id, sealed[request_id], keys[request_id]) for request_id in request_ids]
 
 
-def read_manifest(estate: Estate, conn: sa.Connection, request_id: str) -> Manifest:
-    """Open the manifest of a request.
-
-    Raises:
-        KeyDestroyed: it was shredded, or never written.
-    """
-    return read_manifests(estate, conn, [request_id])[0]
-
-
 def _opened(request_id: str, sealed: bytes | None, key: bytes) -> Manifest:
     if sealed is None:
         raise KeyDestroyed("This request has no manifest any more.", remedy="See its certificate instead.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shelflife import durable
 from shelflife.errors import ConfigurationError, StorageError
 from shelflife.seal.blocks import SEALED_SCHEMA, broken
 
@@ -92,7 +93,7 @@ def write_atomically(path: Path, write: Callable[[io.RawIOBase], None], rows: in
                 write(sink)
                 os.fsync(file.fileno())
             temporary.replace(path)
-            _flush_folder(path.parent)
+            durable.sync_folder(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -139,11 +140,3 @@ class _HashingSink(io.RawIOBase):
         while done < view.nbytes:
             done += self.file.write(view[done:]) or 0
         return done
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

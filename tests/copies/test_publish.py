@@ -23,7 +23,7 @@ from shelflife.copies.tokens import copy_token
 from shelflife.errors import CommitConflict, LeaseExpired
 from shelflife.estate import Estate
 from shelflife.keys.leases import advance_epoch
-from shelflife.lake.awaiting import await_rewrite
+from shelflife.lake.awaiting import await_rewrites
 from shelflife.lake.derive import derive
 from shelflife.ledger.ledger import verify
 from shelflife.lineage.journey import where_did
@@ -220,7 +220,7 @@ def test_people_whose_rows_await_their_rewrite_are_not_published(cached):
 
         name = Alias("account", PEOPLE[3])
         gone = pids[find(cached, tx.conn, [name])[name].identity_pid]
-        await_rewrite(tx, {"heart_daily": [gone]}, request_id="0" * 32, due_at=NOW)
+        await_rewrites(tx, {"heart_daily": {gone: "0" * 32}}, due_at=NOW)
     [done] = publish(cached, clock=clock).copies
     assert (done.rows, done.left_out) == (45, 3)
     assert set(held(cached, "cache", PEOPLE[3])) == {"activity_daily"}

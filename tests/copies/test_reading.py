@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import duckdb
 import pytest
-import sqlalchemy as sa
 
-from shelflife.control.tables import request, request_outcome
-from shelflife.copies.erasing import CopyRecipient, export_from_copies, recipients, retry_needed
+from shelflife.copies.erasing import export_from_copies
 from shelflife.copies.publish import publish
 from shelflife.copies.reading import CacheReader, cache, mart
 from shelflife.errors import ConfigurationError, SealBroken
+from shelflife.rights.export.contents import Recipient
+from shelflife.rights.exporting import copy_recipients
 from shelflife.subjects.directory import Alias
-from tests.conftest import NOW
 from tests.copies.estates import declared, rows_of
 from tests.copies.warehouse import (
     DAYS,
@@ -133,34 +130,13 @@ def test_an_export_tells_what_every_copy_holds_and_who_receives_it(with_mart):
     rows = found["mart"]["heart_daily"]
     assert "subject_token" not in rows.schema.names
     assert rows_of(rows) == rows_of(found["cache"]["heart_daily"])
-    assert recipients(with_mart.settings)[0] == CopyRecipient(
-        copy="cache",
-        name="member app",
+    assert copy_recipients(with_mart.settings)[0] == Recipient(
+        "member app",
+        "copy",
         contact="mobile-backend@example.org",
-        basis="contract with the member",
+        data=("heart_daily", "activity_daily"),
         purpose="member_app",
-        keeps_for="P1D",
-        datasets=("heart_daily", "activity_daily"),
+        basis="contract with the member",
     )
     erase(with_mart, PEOPLE[1:2])
     assert export_from_copies(with_mart, subject_id(with_mart, PEOPLE[1])) == {}
-
-
-def test_what_failed_or_is_due_again_is_told(estate):
-    with estate.database.commit() as tx:
-        plain = {name: [] for name in ("streams", "regimes")} | {"facts": {}, "reason": "asked"}
-        tx.conn.execute(
-            sa.insert(request).values(
-                request_id="a" * 32, kind="erasure", state="received", received_at=NOW, **plain
-            )
-        )
-        for target, outcome, until in (
-            ("copy/cache", "failed", None),
-            ("copy/mart", "deferred_until", NOW + dt.timedelta(hours=1)),
-            ("copy/done", "deleted", None),
-            ("raw", "failed", None),
-        ):
-            values = {"request_id": "a" * 32, "target": target, "outcome": outcome, "until": until}
-            tx.conn.execute(sa.insert(request_outcome).values(**values, facts={}, recorded_at=NOW))
-    assert retry_needed(estate, NOW) == [("a" * 32, "cache")]
-    assert retry_needed(estate, NOW + dt.timedelta(hours=1)) == [("a" * 32, "cache"), ("a" * 32, "mart")]

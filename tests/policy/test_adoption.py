@@ -19,7 +19,7 @@ from shelflife.estate import Estate
 from shelflife.ledger.ledger import verify
 from shelflife.policy.documents import digest
 from shelflife.policy.loading import load_policies
-from shelflife.retention.adoption import Adopted, adopt, adopted, adopted_policies, is_adopted
+from shelflife.retention.adoption import Adopted, adopt, adopted, adopted_policies
 from tests.conftest import NOW
 from tests.lake.conftest import ROOT, settings_in
 from tests.policy.policies import policy, rule
@@ -54,7 +54,9 @@ def put(estate: Estate, *policies: RetentionPolicy) -> Adopted:
 
 def in_force(estate: Estate, *policies: RetentionPolicy) -> bool:
     with estate.database.read() as conn:
-        return is_adopted(conn, policies)
+        return {name: one.digest for name, one in adopted(conn).items()} == {
+            policy.policy: digest(policy) for policy in policies
+        }
 
 
 def ledger_entries(estate: Estate) -> list[dict[str, object]]:

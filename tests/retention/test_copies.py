@@ -16,7 +16,7 @@ from shelflife.copies.registry import load_declarations, open_adapter
 from shelflife.copies.tokens import copy_token
 from shelflife.errors import CopyUnreachable
 from shelflife.keys.pseudonyms import pseudonym
-from shelflife.lake.awaiting import await_rewrite
+from shelflife.lake.awaiting import await_rewrites
 from shelflife.lake.derive import derive
 from shelflife.lake.status import status
 from shelflife.retention.apply import apply_plan, plan_purge
@@ -125,7 +125,7 @@ def test_rewrites_are_done_before_their_deadline(filled):
         gone = {name: pseudonym(pepper, person(filled, name).subject_id) for name in ("ada", "bob")}
         for name, hours in (("ada", 12), ("bob", 72)):
             due = NOW + dt.timedelta(hours=hours)
-            await_rewrite(tx, {"heart_daily": [gone[name]]}, request_id=name * 4, due_at=due)
+            await_rewrites(tx, {"heart_daily": {gone[name]: name * 4}}, due_at=due)
     assert apply_plan(filled, written(filled), clock=clock).files_rewritten == 1
     # Of three people's rows of the one day that is left, hers are gone and his wait for their own deadline.
     assert [one.rows for one in status(filled).tables if one.table_name == "heart_daily"] == [2]

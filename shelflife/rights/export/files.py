@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
+from shelflife import durable
 from shelflife.control.crashpoints import reached
 from shelflife.errors import CommitConflict, StorageError
 
@@ -54,7 +55,7 @@ def _written(path: Path, partial: Path, export: Callable[[BinaryIO], ExportRepor
                 os.fsync(file.fileno())
             reached("export.file_written")
             partial.replace(path)
-            _flush_folder(path.parent)
+            durable.sync_folder(path.parent)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
@@ -63,11 +64,3 @@ def _written(path: Path, partial: Path, export: Callable[[BinaryIO], ExportRepor
             remedy="Choose a file that does not exist, in a folder that can be written, on a disk with room.",
         ) from None
     return report
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

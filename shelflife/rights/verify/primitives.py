@@ -54,11 +54,6 @@ def locator_owners(partition_key: bytes, locators: bytes) -> list[bytes]:
     return _blocks(_permutation(partition_key).decryptor().update(locators))
 
 
-def locators_of(partition_key: bytes, raw_ids: Sequence[bytes]) -> list[bytes]:
-    """Return the locators of raw ids in a partition."""
-    return _blocks(_permutation(partition_key).encryptor().update(b"".join(raw_ids)))
-
-
 def opened_value(key: bytes, sealed: bytes, context: Sequence[bytes | str]) -> bytes | None:
     """Return what a sealed value of the control database holds; None when it does not open under this key."""
     nonce, commitment, body = sealed[1:13], sealed[13:45], sealed[45:]

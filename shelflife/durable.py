@@ -1,4 +1,4 @@
-"""Files that are on the disk when the call returns."""
+"""Files and folders that are on the disk when the call returns."""
 
 from __future__ import annotations
 
