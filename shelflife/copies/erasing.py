@@ -76,6 +76,7 @@ def export_from_copies(estate: Estate, subject_id: bytes) -> dict[str, dict[str,
 
     Raises:
         CopyUnreachable: a copy does not answer; an export without it would not be complete.
+        CommitConflict: another process keeps changing a copy.
     """
     found: dict[str, dict[str, pa.Table]] = {}
     for name, declaration in standing(estate.settings).items():
@@ -83,7 +84,10 @@ def export_from_copies(estate: Estate, subject_id: bytes) -> dict[str, dict[str,
             token = copy_token(estate, conn, name, subject_id)
         adapter = open_adapter(estate, declaration)
         if adapter.capabilities().exports:
-            held = {dataset: rows.drop_columns([TOKEN]) for dataset, rows in adapter.export(token).items()}
+            # A publication overwrites the files that it replaces, also under whoever reads them.
+            with copy_lock(estate, name):
+                rows = adapter.export(token)
+            held = {dataset: of_person.drop_columns([TOKEN]) for dataset, of_person in rows.items()}
             found |= {name: held} if held else {}
     return found
 

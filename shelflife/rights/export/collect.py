@@ -13,12 +13,18 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from shelflife.control.tables import subject
+from shelflife.copies.erasing import export_from_copies
 from shelflife.lake.models import load_models
 from shelflife.lake.unseal import QUARANTINE, UNCLASSIFIED
 from shelflife.rights.export.blocks import PersonBlocks
-from shelflife.rights.export.columns import derived_columns, quarantine_columns, sample_columns
+from shelflife.rights.export.columns import (
+    copied_columns,
+    derived_columns,
+    quarantine_columns,
+    sample_columns,
+)
 from shelflife.rights.export.contents import Computed, ExportTable, Handover, Look, Person
-from shelflife.rights.export.derived import PersonFigures
+from shelflife.rights.export.derived import PID, PersonFigures
 from shelflife.rights.export.labels import STREAM_LABELS
 from shelflife.rights.export.looks import handovers, looks_at
 from shelflife.rights.export.retention import Kept
@@ -51,6 +57,7 @@ class Collected:
 
     person: Person
     tables: tuple[ExportTable, ...]
+    copies: tuple[ExportTable, ...]
     kept: tuple[Kept, ...]
     computed: tuple[Computed, ...]
     looks: tuple[Look, ...]
@@ -63,11 +70,13 @@ def collect(estate: Estate, person: Subject, watch: Watch) -> Collected:
     Raises:
         ConfigurationError: a model is wrong.
         KeyDestroyed: the person was erased.
-        CommitConflict: something of the person was erased meanwhile.
+        CommitConflict: something of the person was erased meanwhile, or a copy is being changed.
+        CopyUnreachable: a copy does not answer.
     """
     models = load_models(estate.settings.models)
     raw = _raw_tables(PersonBlocks(estate, person, watch))
     derived = _derived_tables(PersonFigures(estate, person, watch, models), models)
+    copies = _copied_tables(estate, person, watch, models)
     with estate.database.read() as conn:
         known = _person(estate, conn, person)
         since = _first_seen(conn, person)
@@ -76,6 +85,7 @@ def collect(estate: Estate, person: Subject, watch: Watch) -> Collected:
     return Collected(
         person=known,
         tables=tuple(table for table, _ in (*raw, *derived)),
+        copies=tuple(copies),
         kept=tuple(kept for _, of_table in (*raw, *derived) for kept in of_table),
         computed=tuple(_computed(models[table.name]) for table, _ in derived),
         looks=tuple(looked),
@@ -121,6 +131,26 @@ def _derived_tables(
             rows = partial(iter, [part for _, part in read])
             table = ExportTable(name, "derived", model.grain, derived_columns(model), rows)
             made.append((table, [Kept(name, model.retention_class, read[0][0], read[-1][0])]))
+    return made
+
+
+def _copied_tables(
+    estate: Estate, person: Subject, watch: Watch, models: Mapping[str, Model]
+) -> list[ExportTable]:
+    """Return what the copies hold of the person, without what was erased and waits for its rewrite."""
+    watch.check()
+    made = []
+    for copy, datasets in sorted(export_from_copies(estate, person.subject_id).items()):
+        for name, rows in sorted(datasets.items()):
+            if name in watch.standing.waiting:
+                continue
+            model = models.get(name)
+            grain = f"{model.grain}, as the copy {copy} holds it" if model else f"one row of the copy {copy}"
+            ordered = (
+                rows.sort_by([(key, "ascending") for key in model.keys if key != PID]) if model else rows
+            )
+            columns = copied_columns(rows.schema, model)
+            made.append(ExportTable(f"{copy}/{name}", "copy", grain, columns, partial(iter, [ordered])))
     return made
 
 

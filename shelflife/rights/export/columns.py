@@ -104,6 +104,16 @@ def derived_columns(model: Model) -> tuple[Column, ...]:
     )
 
 
+def copied_columns(schema: pa.Schema, model: Model | None) -> tuple[Column, ...]:
+    """Return the columns of what a copy holds of a derived table; a table that is no longer made is not described."""
+    described = {column.name: column for column in derived_columns(model)} if model else {}
+    return tuple(
+        described.get(field.name)
+        or Column(field.name, _kind(field.type), "", time_zone=_time_zone(field.type))
+        for field in schema
+    )
+
+
 def export_rows(rows: pa.Table) -> pa.Table:
     """Return stored samples as rows of the export.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from shelflife.subjects.directory import Alias
 
-Kind = Literal["samples", "quarantine", "derived"]
+Kind = Literal["samples", "quarantine", "derived", "copy"]
 Facts = dict[str, str | list[str]]
 
 
@@ -74,8 +74,9 @@ class ExportTable:
     """One table about the person.
 
     Attributes:
-        name: the stream, the model, or `quarantined`.
-        kind: whether it holds samples, rows that were set aside, or figures computed from samples.
+        name: the stream, the model, or `quarantined`; of what a copy holds, `<copy>/<dataset>`.
+        kind: whether it holds samples, rows that were set aside, figures computed from samples, or what a copy has of
+            such figures.
         grain: what one row is, in words.
         columns: its columns, in order.
         batches: gives its rows from the start, a bounded number at a time, in the order of time.
@@ -168,6 +169,7 @@ class Contents:
     """Everything that goes into a package.
 
     Attributes:
+        copies: what each copy outside of the vault holds of the tables; may be older than they are.
         looked_for: in words, what the regimes forbid to send and was therefore looked for, found or not.
     """
 
@@ -178,6 +180,7 @@ class Contents:
     controller: Controller
     person: Person = field(repr=False)
     tables: Sequence[ExportTable]
+    copies: Sequence[ExportTable]
     looks: Sequence[Look]
     handovers: Sequence[Handover]
     retention: Sequence[Retention]

@@ -58,7 +58,7 @@ def documents(contents: Contents, tally: Tally) -> dict[str, str]:
     made: dict[str, object] = {
         "profile.json": _profile(contents),
         "consents.json": {"consents": [], "note": NO_CONSENTS},
-        "dictionary.json": _dictionary(contents.tables),
+        "dictionary.json": _dictionary([*contents.tables, *contents.copies]),
         "retention.json": [asdict(line) for line in contents.retention],
         "recipients.json": _recipients(contents),
         "access_log.json": _access_log(contents),
@@ -75,13 +75,13 @@ def documents(contents: Contents, tally: Tally) -> dict[str, str]:
         },
     }
     texts = {name: json_text(document) for name, document in made.items()}
-    texts["dictionary.csv"] = _dictionary_csv(contents.tables)
+    texts["dictionary.csv"] = _dictionary_csv([*contents.tables, *contents.copies])
     return texts
 
 
 def data_name(table: ExportTable, suffix: str) -> str:
     """Return where a table lies in the package."""
-    folder = "data/derived" if table.kind == "derived" else "data"
+    folder = {"derived": "data/derived", "copy": "data/copies"}.get(table.kind, "data")
     return f"{folder}/{table.name}.{suffix}"
 
 

@@ -54,7 +54,7 @@ class ExportReport:
     Attributes:
         export_id: the export's own id, which also stands in the envelope's header.
         members: files in the package, the manifest and its signature not counted.
-        rows: rows in all tables of the package.
+        rows: rows of the vault in the package; what copies hold of them does not count again.
         withheld: things that were left out.
         bytes: size of the envelope.
         sha256: of the envelope, hexadecimal.
@@ -105,7 +105,9 @@ def export_subject(
     Raises:
         ConfigurationError: a regime, policy or model is unknown or wrong, or an argument is.
         KeyDestroyed: the person was erased.
-        CommitConflict: something that the export read was erased, purged or derived anew meanwhile; run it again.
+        CommitConflict: something that the export read was erased, purged or derived anew meanwhile, or a copy is being
+            changed; run it again.
+        CopyUnreachable: a copy does not answer, and an export without what it holds would not be everything.
         SealBroken: a file of the estate was altered.
         StorageError: a file of the estate is missing.
     """
@@ -123,6 +125,7 @@ def export_subject(
             controller=controller,
             person=decision.person,
             tables=found.tables,
+            copies=found.copies,
             looks=found.looks,
             handovers=found.handovers,
             retention=retention_of(found.kept, load_policies(estate.settings.policies)),

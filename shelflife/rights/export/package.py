@@ -38,7 +38,7 @@ UNREADABLE = "bad_record"
 
 @dataclass(frozen=True)
 class Packed:
-    """What was packed: the manifest's SHA-256, how many members there are before it, and their rows."""
+    """What was packed: the manifest's SHA-256, how many members there are before it, and the rows of the vault."""
 
     manifest_sha256: bytes
     members: int
@@ -72,7 +72,7 @@ def write_package(
     reached("export.page_written")
     for name, text in documents(contents, story.tally).items():
         archive.add(name, text)
-    for table in contents.tables:
+    for table in (*contents.tables, *contents.copies):
         _write_table(archive, table, received_text=received_text)
     _write_fhir(archive, contents, subject_key)
     manifest = manifest_json(
@@ -99,7 +99,7 @@ def _write_table(archive: Archive, table: ExportTable, *, received_text: bool) -
 
 def _outgoing(table: ExportTable, *, received_text: bool) -> Iterator[pa.Table]:
     for rows in table.batches():
-        if table.kind == "derived":
+        if table.kind in {"derived", "copy"}:
             yield rows
         elif table.kind == "quarantine" and not received_text:
             yield _without_text(export_rows(rows))

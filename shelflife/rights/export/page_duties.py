@@ -32,7 +32,7 @@ from shelflife.rights.export.markup import (
 if TYPE_CHECKING:
     import datetime as dt
 
-    from shelflife.rights.export.contents import Contents, Recipient
+    from shelflife.rights.export.contents import Contents, ExportTable, Recipient
 
 _LATEST = 20
 _RECIPIENT_WORDS = {
@@ -170,10 +170,10 @@ def files(contents: Contents) -> str:
     """Return the section about the files of the package."""
     data = [
         [
-            table_words(one.name),
+            _file_words(one),
             Html(listed([file_link(data_name(one, suffix)) for suffix in ("csv", "ndjson", "parquet")])),
         ]
-        for one in contents.tables
+        for one in (*contents.tables, *contents.copies)
     ]
     about = [
         ("dictionary.json", "What every column and every word in the data means, with units and time zones"),
@@ -200,6 +200,14 @@ def files(contents: Contents) -> str:
         table("Data", ("What", "Files"), data),
         table("About the data", ("File", "What it holds"), links),
     )
+
+
+def _file_words(one: ExportTable) -> str:
+    """Return what a table is called in the list of files; of a copy, whose it is."""
+    if one.kind != "copy":
+        return table_words(one.name)
+    copy, _, dataset = one.name.partition("/")
+    return f"{table_words(dataset)}, as the copy {copy} holds it"
 
 
 def _kept(words: str) -> str:

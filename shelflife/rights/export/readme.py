@@ -26,6 +26,7 @@ START HERE
 THE DATA
   data/               one file a stream, as CSV, NDJSON and Parquet (same rows)
   data/derived/       figures computed from them, by day or night
+  data/copies/        what copies outside of the warehouse hold of these
   data/quarantined.*  rows that could not be used, with the reason
   fhir/bundle.json    the measurements as FHIR R4 Observations
 
