@@ -1,4 +1,4 @@
-"""A warehouse to publish from: made once, copied for each test."""
+"""A warehouse to publish from, made once and copied for each test; a site behind a real Varnish, started once a file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 from shelflife.estate import Estate
 from tests.conftest import NOW
 from tests.copies.estates import declare, settings_in
+from tests.copies.http_site import fill
+from tests.copies.servers.varnish_server import origin_server, varnish_server
 from tests.copies.warehouse import build
 
 
@@ -34,3 +36,30 @@ def warehouse(warehouse_made_once, tmp_path):
     yield open_with
     for estate in made:
         estate.close()
+
+
+@pytest.fixture(scope="module")
+def behind():
+    with origin_server() as (origin, port):
+        yield origin, port
+
+
+@pytest.fixture(scope="module")
+def started(behind):
+    with varnish_server(behind[1]) as varnish:
+        yield varnish
+
+
+@pytest.fixture
+def origin(behind):
+    origin = behind[0]
+    fresh = type(origin)()
+    origin.__dict__.update(fresh.__dict__)
+    fill(origin)
+    return origin
+
+
+@pytest.fixture
+def varnish(started, origin):
+    started.empty()
+    return started

@@ -2,139 +2,34 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import threading
 import time
-import urllib.error
-import urllib.request
-from contextlib import contextmanager
 
 import pyarrow as pa
 import pytest
 
-from shelflife.copies.http_cache import open_adapter
-from shelflife.copies.items import Opening
-from shelflife.copies.protocol import TOKEN, Dataset
-from shelflife.copies.registry import open_adapter as open_copy
-from shelflife.errors import AccessDenied, ConfigurationError, CopyUnreachable
+from shelflife.copies.protocol import Dataset
+from shelflife.errors import ConfigurationError, CopyUnreachable
 from tests.conftest import NOW
-from tests.copies.conformance import NAME, CopyConformance, Place
-from tests.copies.estates import PEOPLE, datasets, declared, token
+from tests.copies.conformance import CopyConformance
+from tests.copies.estates import PEOPLE, datasets, token
+from tests.copies.http_site import (
+    HttpPlace,
+    declaration_for,
+    erase,
+    fill,
+    forget,
+    get,
+    open_place,
+    rules,
+    stored,
+    warm,
+)
 from tests.copies.servers.redis_server import free_port
-from tests.copies.servers.varnish_server import VCL, origin_server, varnish_server
+from tests.copies.servers.varnish_server import varnish_server
 
 pytestmark = pytest.mark.server
-
-PAGES = ["/{token}/{dataset}.json", "/all/{dataset}.json"]
-
-
-@pytest.fixture(scope="module")
-def behind():
-    with origin_server() as (origin, port):
-        yield origin, port
-
-
-@pytest.fixture(scope="module")
-def started(behind):
-    with varnish_server(behind[1]) as varnish:
-        yield varnish
-
-
-@pytest.fixture
-def origin(behind):
-    origin = behind[0]
-    fresh = type(origin)()
-    origin.__dict__.update(fresh.__dict__)
-    fill(origin)
-    return origin
-
-
-@pytest.fixture
-def varnish(started, origin):
-    started.empty()
-    return started
-
-
-def fill(origin, given=None) -> None:
-    """Let the origin make the pages of everyone in some datasets."""
-    origin.pages.clear()
-    for dataset in datasets() if given is None else given:
-        for person in range(PEOPLE):
-            mine = [row for row in dataset.rows.to_pylist() if row[TOKEN] == token(person)]
-            if mine:
-                plain = [{**row, TOKEN: row[TOKEN].hex()} for row in mine]
-                origin.pages[dataset.name, token(person).hex()] = json.dumps(plain, default=str).encode()
-
-
-def forget(origin, people, names=None) -> None:
-    """What the destruction of keys does to the origin: it cannot make these pages any more."""
-    gone = {token(person).hex() for person in people}
-    for name, word in list(origin.pages):
-        if word in gone and (names is None or name in names):
-            del origin.pages[name, word]
-
-
-def get(varnish, path: str, **headers: str) -> tuple[int, bytes]:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    request = urllib.request.Request(f"http://127.0.0.1:{varnish.port}{path}", headers=named)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return response.status, response.read()
-    except urllib.error.HTTPError as answer:
-        with answer:
-            return answer.code, answer.read()
-
-
-def warm(varnish, people=range(PEOPLE), **headers: str) -> None:
-    """Read everyone's pages, as their app would."""
-    for person in people:
-        for dataset in datasets():
-            get(varnish, f"/{token(person).hex()}/{dataset.name}.json", **headers)
-
-
-def stored(varnish, person: int, dataset: str, **headers: str) -> bytes | None:
-    path = f"/{token(person).hex()}/{dataset}.json"
-    status, body = get(varnish, path, Cache_Control="only-if-cached", **headers)
-    return body if status == 200 else None
-
-
-class HttpPlace(Place):
-    """A place whose origin publishes what is published, and forgets who is erased before the cache is told."""
-
-    def __init__(self, folder, declaration, origin, varnish) -> None:
-        super().__init__(folder, declaration)
-        self.origin, self.varnish = origin, varnish
-
-    def publish(self, given=None) -> None:
-        fill(self.origin, given)
-        super().publish(given)
-        warm(self.varnish)
-
-    @property
-    def adapter(self):
-        adapter = super().adapter
-        erase = adapter.erase
-
-        def erase_after_the_origin(tokens, now, *, datasets=None):
-            forget(self.origin, [person for person in range(PEOPLE) if token(person) in tokens], datasets)
-            return erase(tokens, now, datasets=datasets)
-
-        adapter.erase = erase_after_the_origin
-        return adapter
-
-
-def declaration_for(varnish, **more):
-    options = {"pages": PAGES} | more.pop("options", {})
-    return declared(
-        "http_cache",
-        name=NAME,
-        location=f"http://127.0.0.1:{varnish.port}",
-        encryption="none",
-        encryption_reason="readers of the cache hold no keys",
-        options=options,
-        **more,
-    )
 
 
 class TestHttpCache(CopyConformance):
@@ -192,26 +87,6 @@ def place(tmp_path, origin, varnish):
     opened = HttpPlace(tmp_path, declaration_for(varnish), origin, varnish)
     yield opened
     opened.estate.close()
-
-
-def erase(place, *people, **more):
-    return place.adapter.erase([token(person) for person in people], NOW, **more)
-
-
-def open_place(folder, origin, varnish, **more):
-    return closing_place(HttpPlace(folder, declaration_for(varnish, **more), origin, varnish))
-
-
-@contextmanager
-def closing_place(place):
-    try:
-        yield place
-    finally:
-        place.estate.close()
-
-
-def rules(place, *people) -> set[tuple[str, str]]:
-    return {(finding.rule, finding.where) for finding in place.inspect(*people)}
 
 
 def test_a_purge_needs_no_origin_and_no_reader(place, origin):
@@ -373,163 +248,3 @@ def test_every_node_is_purged(tmp_path, behind, origin, varnish):
             assert rules(place, 2) == set()
             assert stored(second, 2, "heart_daily", Host=f"127.0.0.1:{varnish.port}") is None
             assert stored(second, 3, "heart_daily", Host=f"127.0.0.1:{varnish.port}") is not None
-
-
-@pytest.mark.parametrize(
-    ("options", "broken"),
-    [
-        ({}, "encryption"),
-        ({"pages": []}, "pages"),
-        ({"pages": ["no slash"]}, "path"),
-        ({"pages": ["/{person}"]}, "path"),
-        ({"pages": "/{token}"}, "list"),
-        ({"purge_by": "prayer"}, "purge_by"),
-        ({"purge_method": "purge it"}, "purge_method"),
-        ({"purge_header": "X-Tags: y"}, "purge_header"),
-        ({"nodes": ["http://here/"]}, "nodes"),
-        ({"variants": ["no colon"]}, "variants"),
-        ({"purge_everything": True}, "options"),
-    ],
-)
-def test_wrong_declarations_are_refused(tmp_path, options, broken):
-    more = {"pages": PAGES} | options
-    opening = Opening(
-        name=NAME,
-        location="http://127.0.0.1:1",
-        datasets=("heart_daily",),
-        ttl=dt.timedelta(days=1),
-        encrypted=broken == "encryption",
-        options=more,
-        items=None,
-    )
-    with pytest.raises(ConfigurationError, match=broken):
-        open_adapter(opening)
-
-
-REFUSING = VCL.replace('"127.0.0.1";\n    "::1";', '"192.0.2.1";')
-SOFT = (
-    VCL.replace("import std;", "import std;\nimport purge;")
-    .replace('return (synth(200, "Purged"));', 'return (synth(200, "Not really"));')
-    .replace("if (!std.ban(", "if (false && !std.ban(")
-)
-BLIND = VCL.replace("only-if-cached", "a-word-that-nobody-sends")
-OTHER = VCL.replace('req.method == "PURGE"', 'req.method == "BAN" && req.url == "/purge"').replace(
-    "req.http.Surrogate-Key", "req.http.xkey-purge"
-)
-BY_ADDRESS = VCL.replace("if (!req.http.Surrogate-Key)", "if (true)")
-
-
-def purge(varnish, named: str) -> int:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{varnish.port}/", headers={"Surrogate-Key": named}, method="PURGE"
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return response.status
-    except urllib.error.HTTPError as answer:
-        with answer:
-            return answer.code
-
-
-def test_the_example_takes_words_whole_and_nothing_else(varnish):
-    warm(varnish, [1])
-    word = token(1).hex()
-    for other in ("heart", "daily", word[:-1], f"{word}xheart_daily", f"{word}.heart", "heart_dail. x"):
-        assert purge(varnish, other) == 200
-        assert stored(varnish, 1, "heart_daily") is not None, other
-    for other in ('x" || obj.status == 200 || "', "a(b", "heart_daily,activity_daily", "*", ".* || 1"):
-        assert purge(varnish, other) == 400
-        assert stored(varnish, 1, "heart_daily") is not None, other
-    assert purge(varnish, f"nobody {word}.heart_daily") == 200
-    assert stored(varnish, 1, "heart_daily") is None
-    assert stored(varnish, 1, "activity_daily") is not None
-
-
-@pytest.fixture
-def with_vcl(tmp_path, behind, origin):
-    """A place in front of a Varnish with another configuration."""
-
-    @contextmanager
-    def opened(vcl, **more):
-        assert vcl != VCL
-        with (
-            varnish_server(behind[1], vcl) as varnish,
-            open_place(tmp_path, origin, varnish, **more) as place,
-        ):
-            yield place
-
-    return opened
-
-
-@pytest.mark.slow
-def test_a_cache_that_refuses_to_purge_is_not_published_to(with_vcl):
-    with with_vcl(REFUSING) as place:
-        with pytest.raises(AccessDenied):
-            place.publish()
-        assert place.known() == []
-        # Nothing is stored at a known address; what is stored elsewhere could not be purged.
-        assert erase(place, 3).outcome == "deferred_until"
-        warm(place.varnish)
-        erased = erase(place, 2)
-        assert (erased.outcome, erased.until) == ("deferred_until", NOW + dt.timedelta(days=1))
-        assert rules(place, 2) >= {("erased_person", "pages-heart_daily")}
-
-
-@pytest.mark.slow
-def test_a_page_that_stays_longer_than_promised_is_a_failure(with_vcl, origin):
-    origin.control = "max-age=8640000"
-    with with_vcl(REFUSING.replace("beresp.ttl > 1d", "beresp.ttl > 900d")) as place:
-        warm(place.varnish)
-        assert erase(place, 2).outcome == "failed"
-
-
-@pytest.mark.slow
-def test_a_purge_that_only_seems_to_be_one_is_found_out(with_vcl):
-    with with_vcl(SOFT) as place:
-        with pytest.raises(ConfigurationError, match="still served"):
-            place.publish()
-        warm(place.varnish)
-        assert erase(place, 2).outcome == "deferred_until"
-        assert rules(place, 2) >= {("erased_person", "pages-heart_daily")}
-
-
-@pytest.mark.slow
-def test_a_cache_that_does_not_tell_what_it_has_stored(with_vcl, origin):
-    with with_vcl(BLIND) as place:
-        place.publish()
-        assert erase(place, 2).outcome == "deleted"
-        assert stored(place.varnish, 2, "heart_daily") is None
-        inspector = place.inspector
-        assert inspector.inspect([token(2)], place.known(), NOW) == []
-        assert any("asking it fills it" in what for what in inspector.unseen)
-        assert {rule for rule, _ in rules(place, 3)} == {"erased_person"}
-        # The origin goes on making the page, so that asking for it fetched it; the adapter leaves none behind.
-        adapter = open_copy(place.estate, place.declaration)
-        asked = origin.asked[f"/{token(5).hex()}/heart_daily.json"]
-        assert adapter.erase([token(5)], NOW).outcome == "deleted"
-        assert origin.asked[f"/{token(5).hex()}/heart_daily.json"] > asked
-        get(place.varnish, f"/{token(5).hex()}/heart_daily.json")
-        assert origin.asked[f"/{token(5).hex()}/heart_daily.json"] == asked + 2
-
-
-@pytest.mark.slow
-def test_other_words_for_a_purge(with_vcl):
-    options = {"purge_method": "BAN", "purge_address": "/purge", "purge_header": "xkey-purge"}
-    with with_vcl(OTHER, options=options) as place:
-        place.publish()
-        assert erase(place, 2).removed == 2
-        assert rules(place, 2) == set()
-        assert stored(place.varnish, 3, "heart_daily") is not None
-
-
-@pytest.mark.slow
-def test_a_cache_that_purges_address_by_address(with_vcl, origin):
-    origin.tagged = False
-    origin.vary = "Accept-Language"
-    with with_vcl(BY_ADDRESS, options={"purge_by": "address"}) as place:
-        place.publish()
-        warm(place.varnish, [2], Accept_Language="de")
-        assert erase(place, 2).removed == 2
-        assert rules(place, 2) == set()
-        assert stored(place.varnish, 2, "heart_daily", Accept_Language="de") is None
-        assert stored(place.varnish, 3, "heart_daily") is not None
