@@ -88,6 +88,13 @@ def state_of(house: Warehouse, request_id: str) -> State:
         return get(estate, request_id).state
 
 
+def check_the_alarm_of_the_oldest_row_rings_before_the_purge(house):
+    with pytest.raises(dg.Failure, match="past their retention: glucose") as caught:
+        lifecycle.check_oldest_rows(estate=EstateResource())
+    assert NAME not in str(caught.value.description)
+    assert ADA not in str(caught.value.description)
+
+
 def check_a_nightly_purge_removes_what_expired_and_observes_its_tables(house):
     result = run(house, "nightly_purge")
     assert result.success, failures(result)
@@ -178,6 +185,46 @@ def check_residue_fails_the_run_and_names_the_rule_only(house):
     assert house.leaks() == []
 
 
+def check_an_object_that_no_copy_declares_fails_the_run(house):
+    stray = house.folder / "estate" / "copies" / "app_cache" / f"{NAME}.db"
+    assert stray.parent.is_dir()
+    stray.write_bytes(b"left behind")
+    result = run(house, "reconcile_copies")
+    assert not result.success
+    [text] = failures(result)
+    assert "Copies hold what they must not" in text
+    assert NAME not in text
+    stray.unlink(missing_ok=True)
+    assert run(house, "reconcile_copies").success
+    assert house.leaks() == []
+
+
+def check_an_answer_that_is_overdue_fails_the_run(house):
+    now = datetime.now(UTC)
+    with house.estate() as estate:
+        submit(
+            estate,
+            kind=Kind.ERASURE,
+            alias=Alias("account", BOB),
+            now=now,
+            received_at=now - dt.timedelta(days=100),
+            regimes=("eu_gdpr",),
+        )
+    result = run(house, "request_clocks")
+    assert not result.success
+    [text] = failures(result)
+    assert "obligations towards people are overdue" in text
+    assert BOB not in text
+    assert house.leaks() == []
+
+
+def check_a_backup_without_a_folder_is_refused(house, monkeypatch):
+    monkeypatch.delenv(lifecycle.BACKUPS)
+    result = run(house, "backup")
+    assert not result.success
+    assert lifecycle.BACKUPS in failures(result)[0]
+
+
 def check_a_request_that_cannot_run_fails_with_a_remedy_and_without_a_name(house):
     result = run(house, "dsar_export", {"export": {"config": {"request_id": "0" * 32}}})
     assert not result.success
@@ -203,8 +250,9 @@ def test_the_purge_is_scheduled_at_two_in_the_night_utc():
     assert {one.default_status for one in schedules()} == {dg.DefaultScheduleStatus.STOPPED}
 
 
-def test_the_whole_lifecycle_in_its_order(house, capfd):
+def test_the_whole_lifecycle_in_its_order(house, capfd, monkeypatch):
     """One test, because each step works on what the one before left."""
+    check_the_alarm_of_the_oldest_row_rings_before_the_purge(house)
     check_a_nightly_purge_removes_what_expired_and_observes_its_tables(house)
     check_publishing_backing_up_reconciling_and_watching_clocks(house)
     check_an_export_is_delivered_by_its_request_id_alone(house)
@@ -212,5 +260,8 @@ def test_the_whole_lifecycle_in_its_order(house, capfd):
     check_an_erasure_leaves_nobody_in_dagsters_storage(house, capfd)
     check_a_late_sync_of_the_erased_is_refused_and_counted(house)
     check_residue_fails_the_run_and_names_the_rule_only(house)
+    check_an_object_that_no_copy_declares_fails_the_run(house)
+    check_an_answer_that_is_overdue_fails_the_run(house)
+    check_a_backup_without_a_folder_is_refused(house, monkeypatch)
     check_a_request_that_cannot_run_fails_with_a_remedy_and_without_a_name(house)
     check_dagsters_own_old_runs_and_ticks_are_deleted_by_policy(house)
