@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from shelflife.control.types import Position, UtcDateTime
 
-REVISION = "0002"
+REVISION = "0003"
 """The Alembic revision whose schema equals `metadata`."""
 
 metadata = sa.MetaData(
@@ -107,13 +107,16 @@ subject = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 
+# A name that passed from one person to another, as a re-sold device's does, has a row for each of them.
 alias = sa.Table(
     "alias",
     metadata,
     sa.Column("alias_mac", sa.LargeBinary(32), primary_key=True),
-    sa.Column("pid", sa.LargeBinary(16), sa.ForeignKey(subject.c.pid), nullable=False, index=True),
+    sa.Column("pid", sa.LargeBinary(16), sa.ForeignKey(subject.c.pid), primary_key=True, index=True),
     sa.Column("kind", sa.String(64), nullable=False),
     sa.Column("sealed", sa.LargeBinary, nullable=False),
+    # From when until when the name was this person's, sealed under their key; always theirs when absent.
+    sa.Column("sealed_periods", sa.LargeBinary),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
 
@@ -125,6 +128,47 @@ tombstone = sa.Table(
     sa.Column("reason", sa.String(64), nullable=False),
     # The person came back on purpose: what was observed from then on belongs to a new subject.
     sa.Column("registered_again_at", UtcDateTime),
+)
+
+# What a person agreed to and took back, oldest first; nothing of it is in clear.
+consent = sa.Table(
+    "consent",
+    metadata,
+    sa.Column("pid", sa.LargeBinary(16), sa.ForeignKey(subject.c.pid), primary_key=True),
+    sa.Column("position", Position, primary_key=True, autoincrement=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("recorded_at", UtcDateTime, nullable=False),
+)
+
+# --- sealed uploads ---------------------------------------------------------------------------------------
+
+landing_key = sa.Table(
+    "landing_key",
+    metadata,
+    sa.Column("key_id", sa.String(32), primary_key=True),
+    sa.Column("public_key", sa.LargeBinary, nullable=False),
+    # The private key, sealed under a key of the identity zone's tree that is destroyed when this one is retired.
+    sa.Column("sealed", sa.LargeBinary),
+    sa.Column("key_number", sa.BigInteger),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("accepted_until", UtcDateTime),
+    _state("state", "current", "previous", "retired"),
+)
+
+upload_device = sa.Table(
+    "upload_device",
+    metadata,
+    sa.Column("device_mac", sa.LargeBinary(32), primary_key=True),
+    sa.Column("pid", sa.LargeBinary(16), sa.ForeignKey(subject.c.pid), nullable=False, index=True),
+    # The device's signature key, sealed under its owner's key.
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    # Anti-replay window (RFC 4303, section 3.4.3): the highest sequence number, and which of the 64 up to it were seen.
+    sa.Column("highest_sequence", Position, nullable=False),
+    sa.Column("seen", sa.LargeBinary(8), nullable=False),
+    sa.Column("registered_at", UtcDateTime, nullable=False),
+    _state("state", "active", "revoked"),
 )
 
 # --- landing and files ------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ PROBLEMS: tuple[str, ...] = (
     "no_subject",
     "no_time",
     "bad_time",
+    "ambiguous_time",
     "end_before_start",
     "missing_value",
     "bad_number",

@@ -51,6 +51,8 @@ _BY_CANONICAL: Mapping[str, Mapping[str, _Conversion]] = MappingProxyType(
             "mmol<180.1558800000541>/L": (GLUCOSE_MG_DL_PER_MMOL_L, 0),
         },
         "{steps}": {"{steps}": (1, 0), "count": (1, 0), "steps": (1, 0)},
+        # A vendor's own score of a night: comparable within one vendor only.
+        "{score}": {"{score}": (1, 0), "score": (1, 0), "%": (1, 0)},
         "m": {
             "m": (1, 0),
             "km": (1000, 0),

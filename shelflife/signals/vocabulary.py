@@ -80,6 +80,7 @@ _ALL = (
     Signal("hrv_rmssd", "heart", "ms", None, (2, 300), (0, 2000), "interval"),
     Signal("sleep_stage", "sleep", None, None, None, None, "coded"),
     Signal("sleep_episode", "sleep", "min", "93832-4", (10, 1080), (0, 4320), "interval"),
+    Signal("sleep_score", "sleep", "{score}", None, (0, 100), (0, 1000), "interval"),
     Signal("glucose_interstitial", "glucose", "mg/dL", "99504-3", (20, 510), (10, 1000), "instant"),
     Signal("glucose_capillary", "glucose", "mg/dL", "41653-7", (20, 600), (10, 1500), "instant"),
     Signal("step_count", "activity", "{steps}", "55423-8", (0, 30_000), (0, 500_000), "interval"),

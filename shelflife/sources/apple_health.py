@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from shelflife.sources.apple_elements import ExportReader
 from shelflife.sources.apple_rows import apple_batch
+from shelflife.sources.apple_types import TYPES
 from shelflife.sources.containers import open_content, other_members
 from shelflife.sources.profile_text import sex
 from shelflife.sources.source import Parsing
@@ -36,14 +37,16 @@ class AppleHealth:
     """Reads an Apple Health export in bounded memory."""
 
     name = "apple_health"
+    title = "Apple Health export"
     subject_scope: Literal["file", "row"] = "file"
+    types = TYPES
 
     def recognises(self, head: bytes) -> bool:
         """Return whether this is the start of an export.xml."""
         text = head.removeprefix(codecs.BOM_UTF8).lstrip()
         return text.startswith(_STARTS) and b"HealthData" in text
 
-    def parse(self, source: ByteSource, *, now: dt.datetime) -> Parsing:
+    def parse(self, source: ByteSource, *, now: dt.datetime, zone: str | None = None) -> Parsing:
         """Return the parse; the rows are about the file's account."""
 
         def rows(parsing: Parsing) -> Iterator[pa.RecordBatch]:

@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -28,6 +27,7 @@ from shelflife.sources.apple_types import (
 )
 from shelflife.sources.rows import numbers, parsed_batch, with_positions
 from shelflife.sources.times import Times, iso_times
+from shelflife.sources.zones import offsets_at
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 _NO_TEXT = pa.scalar(None, pa.string())
 _NO_NUMBER = pa.scalar(None, pa.float64())
-_ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+\-/]{0,39}")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 # The reader has replaced control characters by spaces, so this one is in no name.
 _SEPARATOR = "\x1f"
@@ -111,7 +110,7 @@ def _zones(start: Times, zone: pa.Array) -> dict[str, pa.Array]:
     names = np.asarray(zone.to_numpy(zero_copy_only=False))
     for name in zone.unique().drop_null().to_pylist():
         rows = np.flatnonzero(names == name)
-        shifts = _offsets(name, start.utc.take(pa.array(rows)))
+        shifts = offsets_at(name, start.utc.take(pa.array(rows)))
         if shifts is not None:
             offset[rows], own[rows] = shifts, True
     known = pc.or_(pc.is_valid(start.offset_min), pa.array(own))
@@ -121,20 +120,6 @@ def _zones(start: Times, zone: pa.Array) -> dict[str, pa.Array]:
         "iana_tz": pc.if_else(pa.array(own), zone, _NO_TEXT),
         "tz_basis": basis,
     }
-
-
-def _offsets(name: str, utc: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int16]] | None:
-    """Return the minutes east of UTC of a named zone at each instant; None when there is no such zone."""
-    if not _ZONE_NAME.fullmatch(name):
-        return None
-    instants = pl.Series(utc.cast(pa.int64()).to_numpy(zero_copy_only=False), dtype=pl.Int64, strict=False)
-    try:
-        local = instants.cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(name)
-    except pl.exceptions.PolarsError:
-        return None
-    shift = (local.dt.base_utc_offset() + local.dt.dst_offset()).dt.total_minutes()
-    minutes: np.ndarray[tuple[int], np.dtype[np.int16]] = shift.fill_null(0).to_numpy().astype(np.int16)
-    return minutes
 
 
 def _signals(kind: pa.Array, app: pa.Array) -> pa.Array:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from shelflife.sources.source import SourceType
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,6 +40,11 @@ SIGNAL_OF_TYPE: Mapping[str, tuple[str, str | None]] = MappingProxyType(
     }
 )
 """Signal and statistic of each record type that has one."""
+
+TYPES: tuple[SourceType, ...] = tuple(
+    SourceType(record, signal, None if signal in {"sleep_stage", "workout"} else "any usual unit", statistic)
+    for record, (signal, statistic) in SIGNAL_OF_TYPE.items()
+)
 
 STAGE_OF_VALUE: Mapping[str, str] = MappingProxyType(
     {

@@ -27,12 +27,13 @@ import pyarrow.parquet as pq
 
 from shelflife.errors import SourceError
 from shelflife.signals.sample import MAX_BATCH_ROWS
+from shelflife.signals.vocabulary import SIGNALS
 from shelflife.sources.canonical_columns import COLUMNS, REQUIRED, canonical_batch
 from shelflife.sources.containers import open_content
 from shelflife.sources.delimited import text_pieces
 from shelflife.sources.profile_text import sex
 from shelflife.sources.rows import broken_batch, in_batches
-from shelflife.sources.source import ACCOUNT, Parsing, ProfileFacts
+from shelflife.sources.source import ACCOUNT, Parsing, ProfileFacts, SourceType
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -49,11 +50,18 @@ _PROFILE_KEYS = frozenset(
 )
 
 
+_TYPES: tuple[SourceType, ...] = tuple(
+    SourceType(name, name, known.unit and "any usual unit") for name, known in SIGNALS.items()
+)
+
+
 class CanonicalNdjson:
     """Reads canonical NDJSON, plain or gzip."""
 
     name = "canonical_ndjson"
+    title = "canonical NDJSON"
     subject_scope: Literal["file", "row"] = "row"
+    types = _TYPES
 
     def recognises(self, head: bytes) -> bool:
         """Return whether the first line is a sample or a profile."""
@@ -61,7 +69,7 @@ class CanonicalNdjson:
         first = _object(line)
         return first is not None and ("record" in first or set(REQUIRED) <= first.keys())
 
-    def parse(self, source: ByteSource, *, now: dt.datetime) -> Parsing:
+    def parse(self, source: ByteSource, *, now: dt.datetime, zone: str | None = None) -> Parsing:
         """Return the parse; each row names its person or belongs to the file's account."""
 
         def rows(parsing: Parsing) -> Iterator[pa.RecordBatch]:
@@ -76,13 +84,15 @@ class CanonicalParquet:
     """Reads canonical Parquet."""
 
     name = "canonical_parquet"
+    title = "canonical Parquet"
     subject_scope: Literal["file", "row"] = "row"
+    types = _TYPES
 
     def recognises(self, head: bytes) -> bool:
         """Return whether this is a Parquet file; its columns are known only when it is parsed."""
         return head.startswith(_PARQUET_MAGIC)
 
-    def parse(self, source: ByteSource, *, now: dt.datetime) -> Parsing:
+    def parse(self, source: ByteSource, *, now: dt.datetime, zone: str | None = None) -> Parsing:
         """Return the parse; each row names its person or belongs to the file's account."""
 
         def rows(parsing: Parsing) -> Iterator[pa.RecordBatch]:

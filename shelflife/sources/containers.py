@@ -5,14 +5,14 @@ from __future__ import annotations
 import zipfile
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from shelflife.errors import SourceError
+from shelflife.sources.source import ByteSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from shelflife.sources.source import ByteSource
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK\x03\x04"
@@ -22,6 +22,7 @@ FREE_BYTES = 16 * 1024 * 1024
 """What may be unpacked before the ratio counts, since tiny files can pack well by chance."""
 _PACKED_CHUNK = 65_536
 _EXPORT_MEMBER = "/export.xml"
+_DATABASE_SUFFIXES = frozenset({"db", "sqlite", "sqlite3"})
 
 
 class ByteStream(Protocol):
@@ -92,10 +93,11 @@ def check_ratio(packed: int, unpacked: int) -> None:
 
 @contextmanager
 def open_content(source: ByteSource) -> Iterator[ByteStream]:
-    """Open the bytes of a source, unpacked when they are a gzip file or an Apple Health export.zip.
+    """Open the bytes of a source, unpacked when they are a gzip file or a zip file with a main member.
 
     Raises:
-        SourceError: the container is damaged, encrypted, a bomb, or a zip file without an export.xml.
+        SourceError: the container is damaged, encrypted, a bomb, or a zip file of many parts none of which is the
+            main one (`is_archive`).
     """
     with source.open() as raw:
         magic = raw.read(4)
@@ -103,40 +105,95 @@ def open_content(source: ByteSource) -> Iterator[ByteStream]:
         if magic.startswith(GZIP_MAGIC):
             yield Gunzip(raw)
         elif magic == ZIP_MAGIC:
-            with _open_export(raw) as member:
+            with _open_main(raw) as member:
                 yield member
         else:
             yield raw
 
 
+def is_archive(source: ByteSource) -> bool:
+    """Return whether this is a zip file of many files, each of which is to be read by itself.
+
+    Raises:
+        SourceError: the zip file is damaged.
+    """
+    with source.open() as raw:
+        if raw.read(4) != ZIP_MAGIC:
+            return False
+        return _main_member(_entries(raw)) is None
+
+
 def other_members(source: ByteSource) -> list[str]:
-    """Return the suffixes of what an Apple Health export.zip holds beside export.xml; none for other files."""
+    """Return the suffixes of what a zip file holds beside its main member; none for other files."""
     with source.open() as raw:
         if raw.read(4) != ZIP_MAGIC:
             return []
-        names = [entry.filename for entry in _entries(raw) if not entry.is_dir()]
-    return [name.rpartition(".")[2].lower() for name in names if not f"/{name}".endswith(_EXPORT_MEMBER)]
+        entries = _entries(raw)
+    main = _main_member(entries)
+    return [suffix_of(entry.filename) for entry in entries if main is None or entry.filename != main.filename]
 
 
 @contextmanager
-def _open_export(raw: BinaryIO) -> Iterator[ByteStream]:
-    exports = [entry for entry in _entries(raw) if f"/{entry.filename}".endswith(_EXPORT_MEMBER)]
-    if len(exports) != 1:
+def open_members(source: ByteSource) -> Iterator[list[ByteSource]]:
+    """Open a zip file and give each of its files as a source of its own, in the order of the archive.
+
+    Raises:
+        SourceError: it is damaged, or all of it together expands like a bomb. Also later, when a member is read.
+    """
+    with source.open() as raw:
+        entries = _entries(raw)
+        packed, unpacked = sum(e.compress_size for e in entries), sum(e.file_size for e in entries)
+        check_ratio(packed, unpacked)
+        with zipfile.ZipFile(raw) as archive:
+            yield [_member_source(archive, entry) for entry in entries]
+
+
+def suffix_of(name: str) -> str:
+    """Return a file name's suffix in lower case, without its dot."""
+    return PurePosixPath(name).suffix.lower().removeprefix(".")
+
+
+def _member_source(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> ByteSource:
+    def opener() -> BinaryIO:
+        try:
+            return cast("BinaryIO", archive.open(entry))
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error):
+            raise _damaged("zip") from None
+
+    return ByteSource(opener, entry.file_size, suffix_of(entry.filename))
+
+
+def _main_member(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo | None:
+    """Return the one file that the others only go with: an Apple Health export, a database, or the only one."""
+    for chosen in (
+        [entry for entry in entries if f"/{entry.filename}".endswith(_EXPORT_MEMBER)],
+        [entry for entry in entries if suffix_of(entry.filename) in _DATABASE_SUFFIXES],
+        entries,
+    ):
+        if len(chosen) == 1:
+            return chosen[0]
+    return None
+
+
+@contextmanager
+def _open_main(raw: BinaryIO) -> Iterator[ByteStream]:
+    main = _main_member(_entries(raw))
+    if main is None:
         raise SourceError(
-            "A zip file does not hold exactly one export.xml.",
-            remedy="Give the export.zip of Apple Health unchanged, or the single files.",
+            "A zip file holds no file that is the main one.",
+            remedy="Give the archive as the vendor made it, or the single files.",
         )
-    check_ratio(exports[0].compress_size, exports[0].file_size)
+    check_ratio(main.compress_size, main.file_size)
     try:
-        with zipfile.ZipFile(raw) as archive, archive.open(exports[0]) as member:
-            yield member
+        with zipfile.ZipFile(raw) as archive, archive.open(main) as member:
+            yield cast("ByteStream", member)
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error):
         raise _damaged("zip") from None
 
 
 def _entries(raw: BinaryIO) -> list[zipfile.ZipInfo]:
     try:
-        return zipfile.ZipFile(raw).infolist()
+        return [entry for entry in zipfile.ZipFile(raw).infolist() if not entry.is_dir()]
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
         raise _damaged("zip") from None
 

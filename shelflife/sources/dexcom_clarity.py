@@ -20,7 +20,7 @@ from shelflife.sources.delimited import Lines, header_fields, read_lines
 from shelflife.sources.profile_text import iso_date
 from shelflife.sources.rows import Column, broken_batch, in_batches, parsed_batch, with_positions
 from shelflife.sources.sensor_limits import sensor_glucose
-from shelflife.sources.source import Parsing
+from shelflife.sources.source import Parsing, SourceType
 from shelflife.sources.times import iso_times
 
 if TYPE_CHECKING:
@@ -52,13 +52,20 @@ class DexcomClarity:
     """Reads a Clarity export."""
 
     name = "dexcom_clarity"
+    title = "Dexcom Clarity"
     subject_scope: Literal["file", "row"] = "file"
+    types = (
+        SourceType(
+            "EGV", "glucose_interstitial", "mg/dL or mmol/L", "instant", "`Low` and `High` get a comparator."
+        ),
+        SourceType("Calibration", "glucose_capillary", "mg/dL or mmol/L", "instant"),
+    )
 
     def recognises(self, head: bytes) -> bool:
         """Return whether the header is Clarity's, in mg/dL or mmol/L."""
         return _accepts(header_fields(head))
 
-    def parse(self, source: ByteSource, *, now: dt.datetime) -> Parsing:
+    def parse(self, source: ByteSource, *, now: dt.datetime, zone: str | None = None) -> Parsing:
         """Return the parse; the rows are about the file's account, the name rows go to `profile`."""
 
         def rows(parsing: Parsing) -> Iterator[pa.RecordBatch]:

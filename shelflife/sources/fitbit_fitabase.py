@@ -18,7 +18,7 @@ from shelflife.signals.sample import UTC_MICROSECONDS
 from shelflife.sources.containers import open_content
 from shelflife.sources.delimited import Lines, header_fields, read_lines
 from shelflife.sources.rows import Column, broken_batch, in_batches, numbers, parsed_batch, with_positions
-from shelflife.sources.source import Parsing
+from shelflife.sources.source import Parsing, SourceType
 from shelflife.sources.times import US_TWELVE_HOUR, iso_times, wall_times
 
 if TYPE_CHECKING:
@@ -67,13 +67,18 @@ class FitbitFitabase:
     """Reads Fitabase heart-rate and step files, plain or gzip."""
 
     name = "fitbit_fitabase"
+    title = "Fitabase"
     subject_scope: Literal["file", "row"] = "row"
+    types = (
+        SourceType("heartrate_seconds Value", "heart_rate", "bpm", "instant"),
+        SourceType("minuteSteps Steps", "step_count", "steps", "sum"),
+    )
 
     def recognises(self, head: bytes) -> bool:
         """Return whether the header is one of the layouts, the refused one included."""
         return header_fields(head) in _LAYOUTS
 
-    def parse(self, source: ByteSource, *, now: dt.datetime) -> Parsing:
+    def parse(self, source: ByteSource, *, now: dt.datetime, zone: str | None = None) -> Parsing:
         """Return the parse; each row names its person by alias kind `fitbit_id`."""
 
         def rows(parsing: Parsing) -> Iterator[pa.RecordBatch]:

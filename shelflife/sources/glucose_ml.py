@@ -15,7 +15,7 @@ from shelflife.sources.delimited import Lines, header_fields, read_lines
 from shelflife.sources.profile_text import sex
 from shelflife.sources.rows import broken_batch, in_batches, parsed_batch, with_positions
 from shelflife.sources.sensor_limits import sensor_glucose
-from shelflife.sources.source import ACCOUNT, ByteSource, Parsing, ProfileFacts
+from shelflife.sources.source import ACCOUNT, ByteSource, Parsing, ProfileFacts, SourceType
 from shelflife.sources.times import iso_times
 
 if TYPE_CHECKING:
@@ -41,13 +41,15 @@ class GlucoseMl:
     """Reads the glucose readings of one person."""
 
     name = "glucose_ml"
+    title = "Glucose-ML"
     subject_scope: Literal["file", "row"] = "file"
+    types = (SourceType("glucose_value_mg_dl", "glucose_interstitial", "mg/dL", "instant"),)
 
     def recognises(self, head: bytes) -> bool:
         """Return whether the header is that of a glucose file."""
         return header_fields(head) == _HEADER
 
-    def parse(self, source: ByteSource, *, now: dt.datetime) -> Parsing:
+    def parse(self, source: ByteSource, *, now: dt.datetime, zone: str | None = None) -> Parsing:
         """Return the parse; the rows are about the file's account."""
 
         def rows(parsing: Parsing) -> Iterator[pa.RecordBatch]:
@@ -66,13 +68,15 @@ class GlucoseMlMetadata:
     """Reads the table of people: profiles only."""
 
     name = "glucose_ml_metadata"
+    title = "Glucose-ML metadata"
     subject_scope: Literal["file", "row"] = "row"
+    types = (SourceType("metadata row", None, note="Quasi-identifiers: each row becomes a profile."),)
 
     def recognises(self, head: bytes) -> bool:
         """Return whether the header is that of a metadata table."""
         return _is_metadata(header_fields(head))
 
-    def parse(self, source: ByteSource, *, now: dt.datetime) -> Parsing:
+    def parse(self, source: ByteSource, *, now: dt.datetime, zone: str | None = None) -> Parsing:
         """Return the parse; `profiles` has one entry a person, there are no rows."""
 
         def rows(parsing: Parsing) -> Iterator[pa.RecordBatch]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from shelflife.errors import SourceError
 from shelflife.sources.apple_health import AppleHealth
+from shelflife.sources.archive import Archive
 from shelflife.sources.canonical import CanonicalNdjson, CanonicalParquet
-from shelflife.sources.containers import open_content
+from shelflife.sources.containers import is_archive, open_content
 from shelflife.sources.dexcom_clarity import DexcomClarity
 from shelflife.sources.fitbit_fitabase import FitbitFitabase
 from shelflife.sources.glucose_ml import GlucoseMl, GlucoseMlMetadata
@@ -32,17 +33,27 @@ ADAPTERS: tuple[SourceAdapter, ...] = (
 def detect(source: ByteSource) -> SourceAdapter:
     """Return the adapter that reads a file, judged by its first 64 KiB of unpacked content.
 
+    A zip file of many files is read by `Archive`, part by part.
+
     Raises:
         SourceError: no adapter knows the content, or its container is damaged.
     """
+    if is_archive(source):
+        return Archive(_adapter_of_part)
+    found = _recognised(source)
+    if found is None:
+        names = ", ".join(adapter.title for adapter in ADAPTERS)
+        raise SourceError("No source adapter recognises a file.", remedy=f"Supported: {names}.")
+    return found
+
+
+def _recognised(source: ByteSource) -> SourceAdapter | None:
     head = _head(source)
-    for adapter in ADAPTERS:
-        if adapter.recognises(head):
-            return adapter
-    raise SourceError(
-        "No source adapter recognises a file.",
-        remedy="Supported: Apple Health export, Dexcom Clarity, Glucose-ML, Fitabase, canonical NDJSON and Parquet.",
-    )
+    return next((adapter for adapter in ADAPTERS if adapter.recognises(head)), None)
+
+
+def _adapter_of_part(part: ByteSource) -> SourceAdapter | None:
+    return None if is_archive(part) else _recognised(part)
 
 
 def _head(source: ByteSource) -> bytes:

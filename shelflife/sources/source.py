@@ -165,19 +165,53 @@ class Parsing:
         self.ignored[record_type] += count
 
 
+@dataclass(frozen=True)
+class SourceType:
+    """What one record type of a source becomes; the public table in `docs/source-types.md` is made of these.
+
+    Attributes:
+        record: the record type or field, in the source's own words.
+        signal: the signal that it becomes; None when it is read and holds no sample.
+        unit: the units that it comes in, in the source's own words; None for coded signals.
+        statistic: what the number says about its interval.
+        note: what a reader of the data must know, as one sentence.
+    """
+
+    record: str
+    signal: str | None
+    unit: str | None = None
+    statistic: str | None = None
+    note: str = ""
+
+
 class SourceAdapter(Protocol):
     """Reads one vendor format."""
 
     name: str
+    title: str
+    """The format as people call it."""
+
     subject_scope: Literal["file", "row"]
     """Whether a file is about one person, or its rows name people."""
+
+    @property
+    def types(self) -> tuple[SourceType, ...]:
+        """Every record type that is read, for the documentation."""
+        ...
 
     def recognises(self, head: bytes) -> bool:
         """Return whether a file that starts with these bytes (at most 64 KiB, unpacked) has this format."""
         ...
 
-    def parse(self, source: ByteSource, *, now: dt.datetime) -> Parsing:
-        """Return the parse of a whole file; it starts when iterated."""
+    def parse(self, source: ByteSource, *, now: dt.datetime, zone: str | None = None) -> Parsing:
+        """Return the parse of a whole file; it starts when iterated.
+
+        Args:
+            source: the bytes.
+            now: what counts as the present.
+            zone: IANA time zone of the account, which wall-clock times without a zone of their own are in; None when
+                it is not known, so that such times stay wall-clock times (`tz_basis` `unknown`).
+        """
         ...
 
 
