@@ -95,6 +95,11 @@ class Settings(BaseSettings):
         description="Regime whose retention rules new data lives under; `unknown` takes the shortest of any.",
     )
     purpose: str = Field(default="service", description="Purpose whose retention rules new data lives under.")
+    source_precedence: tuple[str, ...] = Field(
+        default=(),
+        description="Sources whose word counts first where several report the same, each as `platform` or "
+        "`platform/application`; the declared order of `shelflife sources` when empty.",
+    )
     purge_brake_percent: int = Field(
         default=20, ge=0, le=100, description="Share of all rows, in percent, above which a purge is refused."
     )

@@ -43,6 +43,7 @@ from shelflife.lake.models import Model, load_models, run_model
 from shelflife.lake.periods import period_of
 from shelflife.lake.staleness import Unit, stale_units
 from shelflife.seal.parquet import write_encrypted
+from shelflife.signals.precedence import DEFAULT_PRECEDENCE, digest
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -151,7 +152,12 @@ def stale(
 ) -> list[Unit]:
     """Return the stale units of the estate (see `staleness.stale_units`)."""
     return stale_units(
-        conn, models, buckets=_buckets(conn), minimum_cell=estate.settings.minimum_cell, **only
+        conn,
+        models,
+        buckets=_buckets(conn),
+        minimum_cell=estate.settings.minimum_cell,
+        precedence=digest(estate.settings.source_precedence or DEFAULT_PRECEDENCE),
+        **only,
     )
 
 

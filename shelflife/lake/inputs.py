@@ -15,6 +15,8 @@ from shelflife.lake.periods import days_of
 from shelflife.lake.unseal import read_partition
 from shelflife.seal.file_keys import CLASSES
 from shelflife.seal.parquet import EncryptedFile, open_encrypted
+from shelflife.signals import overlap
+from shelflife.signals.precedence import DEFAULT_PRECEDENCE
 from shelflife.signals.sample import SAMPLE_SCHEMA
 from shelflife.signals.vocabulary import STREAMS
 from shelflife.subjects.directory import pseudonym_map
@@ -73,16 +75,22 @@ def _stream(
     estate: Estate, conn: sa.Connection, model: Model, files: Sequence[DataFile], unit: Unit
 ) -> pa.Table:
     columns = [name for name in SAMPLE_SCHEMA.names if name in columns_read(model)]
+    # Whoever asks for the flags wants those that depend on everything else that is landed, too.
+    judged = "quality_flags" in columns
+    read = [name for name in SAMPLE_SCHEMA.names if name in columns or (judged and name in overlap.COLUMNS)]
     people = pseudonym_map(estate, conn, "raw", model.zone)
     mine = {raw: derived for raw, derived in people.items() if derived[0] % unit.buckets == unit.bucket}
     homes = partitions_by_id(conn, [file.partition_id for file in files])
-    parts = [
-        pa.schema([*(SAMPLE_SCHEMA.field(name) for name in columns), ("pid", pa.binary())]).empty_table()
-    ]
+    parts = [pa.schema([*(SAMPLE_SCHEMA.field(name) for name in read), ("pid", pa.binary())]).empty_table()]
     for partition_id, home in homes.items():
         of_home = [file for file in files if file.partition_id == partition_id]
-        parts.append(read_partition(estate, conn, home, of_home, people=set(mine), columns=columns))
-    return _renamed(pa.concat_tables(parts), mine)
+        parts.append(read_partition(estate, conn, home, of_home, people=set(mine), columns=read))
+    rows = pa.concat_tables(parts)
+    if judged:
+        rows = overlap.with_overlaps(rows, estate.settings.source_precedence or DEFAULT_PRECEDENCE).select(
+            [*columns, "pid"]
+        )
+    return _renamed(rows, mine)
 
 
 def _renamed(table: pa.Table, people: Mapping[bytes, bytes]) -> pa.Table:

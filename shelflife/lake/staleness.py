@@ -54,6 +54,7 @@ def stale_units(
     *,
     buckets: int,
     minimum_cell: int,
+    precedence: int,
     names: Collection[str] | None = None,
     periods: Collection[str] | None = None,
 ) -> list[Unit]:
@@ -64,6 +65,7 @@ def stale_units(
         models: every model.
         buckets: shares of people that a derived file is split into.
         minimum_cell: the disclosure limit that cohorts are made with.
+        precedence: digest of the order of sources that rows are judged by.
         names: models to look at; all when absent.
         periods: periods to look at; all when absent.
     """
@@ -74,7 +76,11 @@ def stale_units(
         count = buckets if model.zone == "derived" else 1
         inputs = _inputs(conn, model, models)
         known = _known(conn, model.name)
-        extra = (count, minimum_cell, attributes_version(conn)) if model.zone == "analytics" else (count,)
+        extra = (
+            (count, minimum_cell, attributes_version(conn))
+            if model.zone == "analytics"
+            else (count, precedence)
+        )
         wanted = {
             (period, bucket): _unit(model, period, bucket, count, files, extra)
             for period, files in inputs.items()

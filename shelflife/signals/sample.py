@@ -22,8 +22,8 @@ UTC_MICROSECONDS = pa.timestamp("us", tz="UTC")
 class QualityFlag(IntFlag):
     """What is odd about a sample that is still kept; stored as a bit set.
 
-    `DUP_CROSS_SOURCE` (another source reports the same observation and goes before this one) and `REDUCED` (an
-    aggregate of an interval that finer samples cover) depend on what else is landed, so they are never stored: whoever
+    `DUP_CROSS_SOURCE` (another source reports the same observation and goes before this one) and `COUNTED_ELSEWHERE` (an
+    aggregate beside the samples of its interval, or the reverse) depend on what else is landed, so they are never stored: whoever
     reads the rows of a person has them set by `signals.overlap`. `LOCAL_TIME_DOUBTFUL` marks wall-clock times that
     exist twice or not at all in their zone.
     """
@@ -37,7 +37,7 @@ class QualityFlag(IntFlag):
     LOW_CONFIDENCE = 64
     TIME_ONLY = 128
     LOCAL_TIME_DOUBTFUL = 256
-    REDUCED = 512
+    COUNTED_ELSEWHERE = 512
 
 
 SAMPLE_SCHEMA: pa.Schema = pa.schema(

@@ -24,7 +24,8 @@ columns:
   workouts: {class: sensitive, description: workouts; recordings that overlap are one, formula: number of maximal runs of overlapping workout intervals, source: "Klee, Am. Math. Monthly 1977;84:284 (measure of a union of intervals)"}
   workout_minutes: {class: sensitive, unit: min, description: time in workouts; time that two recordings share counts once, formula: length of the union of the workout intervals, source: "Klee, Am. Math. Monthly 1977;84:284 (measure of a union of intervals)"}
 */
--- 207 = FUTURE | OUT_OF_RANGE | DUP_EXACT | DUP_CROSS_SOURCE | LOW_CONFIDENCE | TIME_ONLY: rows that count nowhere.
+-- 719 = FUTURE | OUT_OF_RANGE | DUP_EXACT | DUP_CROSS_SOURCE | LOW_CONFIDENCE | TIME_ONLY | COUNTED_ELSEWHERE: rows that
+-- count nowhere.
 -- A series is what one app and device report as one type of record: minute, hour and day records of one device overlap too.
 WITH usable AS (
     SELECT
@@ -39,7 +40,7 @@ WITH usable AS (
             ELSE concat_ws(chr(31), coalesce(source_platform, ''), coalesce(source_app, ''), coalesce(device_make, ''), coalesce(device_model, ''), coalesce(record_path, ''))
         END AS series
     FROM activity
-    WHERE signal IN ('step_count', 'distance', 'active_energy', 'workout') AND coalesce(quality_flags, 0) & 207 = 0
+    WHERE signal IN ('step_count', 'distance', 'active_energy', 'workout') AND coalesce(quality_flags, 0) & 719 = 0
 ),
 swept AS (
     SELECT

@@ -30,12 +30,13 @@ columns:
   capillary_readings: {class: ordinary, description: finger-stick readings; never mixed with continuous ones}
   capillary_mean_mg_dl: {class: special, unit: mg/dL, description: mean capillary glucose, formula: arithmetic mean, source: "LOINC 41653-7"}
 */
--- 207 = FUTURE | OUT_OF_RANGE | DUP_EXACT | DUP_CROSS_SOURCE | LOW_CONFIDENCE | TIME_ONLY: rows that count nowhere.
+-- 719 = FUTURE | OUT_OF_RANGE | DUP_EXACT | DUP_CROSS_SOURCE | LOW_CONFIDENCE | TIME_ONLY | COUNTED_ELSEWHERE: rows that
+-- count nowhere.
 -- A reading that the device only calls Low or High counts at the limit of its range, as the value says.
 WITH usable AS (
     SELECT pid, local_date, signal, value_num
     FROM glucose
-    WHERE value_num IS NOT NULL AND coalesce(quality_flags, 0) & 207 = 0
+    WHERE value_num IS NOT NULL AND coalesce(quality_flags, 0) & 719 = 0
 ),
 daily AS (
     SELECT

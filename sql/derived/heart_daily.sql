@@ -36,16 +36,17 @@ columns:
     formula: arithmetic mean of the RMSSD values that devices report
     source: "Task Force of the ESC and NASPE, Circulation 1996;93:1043 (RMSSD)"
 */
--- 207 = FUTURE | OUT_OF_RANGE | DUP_EXACT | DUP_CROSS_SOURCE | LOW_CONFIDENCE | TIME_ONLY: rows that count nowhere.
+-- 719 = FUTURE | OUT_OF_RANGE | DUP_EXACT | DUP_CROSS_SOURCE | LOW_CONFIDENCE | TIME_ONLY | COUNTED_ELSEWHERE: rows that
+-- count nowhere. A mean that a device made counts as one reading where no readings are; minima and maxima are no readings.
 WITH usable AS (
-    SELECT pid, local_date, signal, value_num, start_utc
+    SELECT pid, local_date, signal, value_num, start_utc, coalesce(statistic, 'instant') AS statistic
     FROM heart
-    WHERE value_num IS NOT NULL AND coalesce(quality_flags, 0) & 207 = 0
+    WHERE value_num IS NOT NULL AND coalesce(quality_flags, 0) & 719 = 0
 ),
 bins AS (
     SELECT pid, local_date, epoch_us(start_utc) // 300000000 AS bin, avg(value_num) AS bpm
     FROM usable
-    WHERE signal = 'heart_rate'
+    WHERE signal = 'heart_rate' AND statistic NOT IN ('min', 'max')
     GROUP BY pid, local_date, bin
 ),
 half_hours AS (
@@ -67,10 +68,10 @@ daily AS (
     SELECT
         pid,
         local_date,
-        count(*) FILTER (WHERE signal = 'heart_rate') AS readings,
-        avg(value_num) FILTER (WHERE signal = 'heart_rate') AS mean_bpm,
-        min(value_num) FILTER (WHERE signal = 'heart_rate') AS min_bpm,
-        max(value_num) FILTER (WHERE signal = 'heart_rate') AS max_bpm,
+        count(*) FILTER (WHERE signal = 'heart_rate' AND statistic NOT IN ('min', 'max')) AS readings,
+        avg(value_num) FILTER (WHERE signal = 'heart_rate' AND statistic NOT IN ('min', 'max')) AS mean_bpm,
+        min(value_num) FILTER (WHERE signal = 'heart_rate' AND statistic <> 'max') AS min_bpm,
+        max(value_num) FILTER (WHERE signal = 'heart_rate' AND statistic <> 'min') AS max_bpm,
         avg(value_num) FILTER (WHERE signal = 'resting_heart_rate') AS resting_bpm_reported,
         avg(value_num) FILTER (WHERE signal = 'hrv_sdnn') AS hrv_sdnn_ms,
         avg(value_num) FILTER (WHERE signal = 'hrv_rmssd') AS hrv_rmssd_ms

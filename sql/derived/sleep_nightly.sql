@@ -34,7 +34,8 @@ columns:
   efficiency_percent: {class: sensitive, unit: "%", description: sleep efficiency, formula: 100 * TST / TIB, source: "YASA 0.6, sleep_statistics (SE)"}
   maintenance_percent: {class: sensitive, unit: "%", description: sleep maintenance efficiency, formula: 100 * TST / SPT, source: "YASA 0.6, sleep_statistics (SME)"}
 */
--- 207 = FUTURE | OUT_OF_RANGE | DUP_EXACT | DUP_CROSS_SOURCE | LOW_CONFIDENCE | TIME_ONLY: rows that count nowhere.
+-- 719 = FUTURE | OUT_OF_RANGE | DUP_EXACT | DUP_CROSS_SOURCE | LOW_CONFIDENCE | TIME_ONLY | COUNTED_ELSEWHERE: rows that
+-- count nowhere.
 WITH usable AS (
     SELECT
         pid,
@@ -46,7 +47,7 @@ WITH usable AS (
         end_utc,
         concat_ws(chr(31), coalesce(source_platform, ''), coalesce(source_app, ''), coalesce(device_make, ''), coalesce(device_model, '')) AS source
     FROM sleep
-    WHERE end_utc > start_utc AND coalesce(quality_flags, 0) & 207 = 0
+    WHERE end_utc > start_utc AND coalesce(quality_flags, 0) & 719 = 0
 ),
 -- A sweep over the starts and ends of one source's records cuts the time into pieces; each piece gets one stage, so
 -- that records which overlap (InBed over Asleep, Fitbit's short wakes over stages) are never summed.

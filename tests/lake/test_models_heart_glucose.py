@@ -27,6 +27,7 @@ DISQUALIFYING = (
     | QualityFlag.DUP_CROSS_SOURCE
     | QualityFlag.LOW_CONFIDENCE
     | QualityFlag.TIME_ONLY
+    | QualityFlag.COUNTED_ELSEWHERE
 )
 mg_dl = st.floats(20, 500).map(lambda value: round(value, 1))
 bpm = st.integers(30, 220).map(float)
@@ -199,6 +200,6 @@ def test_every_value_of_every_model_cites_its_formula() -> None:
 
 def test_classes_follow_what_a_column_holds() -> None:
     assert set(models()["glucose_daily"].classes.values()) == {"ordinary", "special"}
-    for name in ("heart_daily", "sleep_nightly", "activity_daily"):
+    for name in ("heart_daily", "hrv_recordings", "sleep_nightly", "activity_daily"):
         assert set(models()[name].classes.values()) == {"ordinary", "sensitive"}
     assert models()["cohort_weekly"].classes["mean_time_in_range_percent"] == "special"

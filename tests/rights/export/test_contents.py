@@ -66,7 +66,7 @@ def test_retention_says_the_rule_and_both_ends(document):
     lines = {line["table"]: line for line in document("retention.json")}
     assert set(lines) == {
         "heart", "sleep", "glucose", "activity", "body", "respiration", "quarantined",
-        "heart_daily", "sleep_nightly", "glucose_daily", "activity_daily",
+        "heart_daily", "hrv_recordings", "sleep_nightly", "glucose_daily", "activity_daily",
     }  # fmt: skip
     glucose = lines["glucose"]
     assert (glucose["keep"], glucose["retention_class"]) == ("P1Y", "glucose/default")
