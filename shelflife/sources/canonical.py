@@ -6,10 +6,12 @@
 | `unit` | UCUM or a usual spelling; required for numbers |
 | `end` | ISO 8601; `start` when absent |
 | `subject`, `subject_kind` | who, and what kind of name that is (`account`); the file's account when absent |
-| `tz`, `tz_basis` | IANA zone; where the offset comes from (`sample` when the time has one, else `unknown`) |
+| `tz`, `tz_basis` | IANA zone, which places a time without offset; where the offset comes from (`sample`) |
 | `statistic`, `window_s`, `comparator`, `parent`, `modality` | as in the canonical sample |
 | `platform`, `app`, `device_make`, `device_model`, `device_software` | where it was measured |
 | `id`, `modified` | the source's own id and time of last change |
+
+A time with neither offset nor `tz` is in the account's zone when it is known, else of an unknown one.
 
 NDJSON may also hold profiles: `{"record": "profile", "account": ..., "given_name": ..., "family_name": ...,
 "birth_date": ..., "sex": ..., ...}`. Keys that the format does not have make a sample's row `bad_record`.
@@ -75,7 +77,7 @@ class CanonicalNdjson:
         def rows(parsing: Parsing) -> Iterator[pa.RecordBatch]:
             with open_content(source) as stream:
                 for piece in text_pieces(stream):
-                    yield from _piece(piece, parsing, now)
+                    yield from _piece(piece, parsing, now, zone)
 
         return Parsing(rows)
 
@@ -106,12 +108,12 @@ class CanonicalParquet:
                     text = {name: _text(batch, name) for name in COLUMNS}
                     positions = range(parsing.records + 1, parsing.records + batch.num_rows + 1)
                     parsing.records += batch.num_rows
-                    yield from in_batches(canonical_batch(text, positions, now=now))
+                    yield from in_batches(canonical_batch(text, positions, now=now, zone=zone))
 
         return Parsing(rows)
 
 
-def _piece(piece: bytes, parsing: Parsing, now: dt.datetime) -> Iterator[pa.RecordBatch]:
+def _piece(piece: bytes, parsing: Parsing, now: dt.datetime, zone: str | None) -> Iterator[pa.RecordBatch]:
     """Yield the rows of some lines; profiles go to the parsing."""
     samples: list[dict[str, Any]] = []
     positions: list[int] = []
@@ -135,7 +137,7 @@ def _piece(piece: bytes, parsing: Parsing, now: dt.datetime) -> Iterator[pa.Reco
     present = set[str]().union(*samples)
     absent = pa.nulls(len(samples), pa.string())
     text = {name: _column(samples, name) if name in present else absent for name in COLUMNS}
-    yield from in_batches(canonical_batch(text, positions, now=now))
+    yield from in_batches(canonical_batch(text, positions, now=now, zone=zone))
     named = {"alias": pa.array(people, pa.string()), "alias_kind": ACCOUNT}
     yield from in_batches(broken_batch(broken, broken_positions, named, now=now))
 

@@ -12,6 +12,8 @@ from shelflife.signals.vocabulary import SIGNALS, STATISTICS, TZ_BASES
 from shelflife.sources.rows import numbers, parsed_batch, with_positions
 from shelflife.sources.source import ACCOUNT
 from shelflife.sources.times import Times, iso_times
+from shelflife.sources.wall_clock import in_zones
+from shelflife.sources.zones import is_zone
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -52,7 +54,7 @@ _CODED = pa.array([name for name, signal in SIGNALS.items() if signal.kind == "c
 
 
 def canonical_batch(
-    text: Mapping[str, pa.Array], positions: Sequence[int], *, now: dt.datetime
+    text: Mapping[str, pa.Array], positions: Sequence[int], *, now: dt.datetime, zone: str | None = None
 ) -> pa.RecordBatch:
     """Return rows of the exchange format as parsed rows.
 
@@ -60,6 +62,7 @@ def canonical_batch(
         text: every column of `COLUMNS` as strings.
         positions: record numbers of the rows.
         now: the present.
+        zone: the account's zone, for times with neither an offset nor a zone of their own.
     """
     start = iso_times(text["start"])
     end = iso_times(pc.coalesce(text["end"], text["start"]))
@@ -68,11 +71,9 @@ def canonical_batch(
     columns = {
         **{name: text[column] for column, name in COPIED.items()},
         **_values(text, coded),
-        **_zones(text, start),
+        **_times(text, start, end, zone),
         "signal": text["signal"],
         "value_raw": text["value"],
-        "start_utc": start.utc,
-        "end_utc": end.utc,
         "statistic": _known(text["statistic"], STATISTICS),
         "window_s": _seconds(window),
         "stage": pc.if_else(
@@ -107,9 +108,24 @@ def _values(text: Mapping[str, pa.Array], coded: pa.Array) -> dict[str, pa.Array
     }
 
 
-def _zones(text: Mapping[str, pa.Array], start: Times) -> dict[str, pa.Array]:
-    known = pc.if_else(pc.is_valid(start.offset_min), pc.coalesce(text["tz_basis"], "sample"), "unknown")
-    return {"utc_offset_min": start.offset_min, "tz_basis": _known(known, TZ_BASES)}
+def _times(
+    text: Mapping[str, pa.Array], start: Times, end: Times, account_zone: str | None
+) -> dict[str, pa.Array]:
+    """Return start, end, offset, zone and basis: a time's own offset, then the row's zone, then the account's."""
+    known = [name for name in text["tz"].unique().drop_null().to_pylist() if is_zone(name)]
+    own = pc.if_else(pc.is_in(text["tz"], value_set=pa.array(known, pa.string())), text["tz"], _NO_TEXT)
+    zones = pc.coalesce(own, pa.scalar(account_zone, pa.string()))
+    begun, ended = in_zones(start, zones), in_zones(end, zones)
+    by_account = pc.and_(pa.array(begun.placed), pc.is_null(own))
+    said = pc.if_else(by_account, "account", pc.coalesce(text["tz_basis"], "sample"))
+    return {
+        "start_utc": begun.utc,
+        "end_utc": ended.utc,
+        "utc_offset_min": begun.offset_min,
+        "iana_tz": pc.if_else(by_account, zones, text["tz"]),
+        "tz_basis": _known(pc.if_else(pc.is_valid(begun.offset_min), said, "unknown"), TZ_BASES),
+        "quality_flags": pc.bit_wise_or(begun.flags, ended.flags),
+    }
 
 
 def _unreadable_words(text: Mapping[str, pa.Array], window_problem: pa.Array) -> pa.Array:

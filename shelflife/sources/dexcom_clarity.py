@@ -1,8 +1,9 @@
 """Dexcom Clarity CSV: one person a file, with the person's name and birth date as data rows.
 
 The first rows (`FirstName`, `LastName`, `DateOfBirth`) go to the profile; device, alert and diary rows hold no glucose
-and are counted. `EGV` rows are sensor readings, `Calibration` rows finger-stick values. Times are wall-clock times of
-an unknown zone. `Low` and `High` mean beyond the sensor's 40 to 400 mg/dL. Serial numbers stay out of samples.
+and are counted. `EGV` rows are sensor readings, `Calibration` rows finger-stick values. Times are wall-clock times,
+in the account's zone when it is known. `Low` and `High` mean beyond the sensor's 40 to 400 mg/dL. Serial numbers stay
+out of samples.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from shelflife.sources.rows import Column, broken_batch, in_batches, parsed_batc
 from shelflife.sources.sensor_limits import sensor_glucose
 from shelflife.sources.source import Parsing, SourceType
 from shelflife.sources.times import iso_times
+from shelflife.sources.wall_clock import in_account_zone
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -40,7 +42,6 @@ _WITHOUT_GLUCOSE = (*_PROFILE, "Device", "Alert", "Insulin", "Carbs", "Exercise"
 _PHONE_APP = re.compile(r"(?:iPhone|iPad|Android) (G\d{1,2}\+?|ONE\+?)")
 _CONSTANT: dict[str, Column] = {
     "unit_ucum": "mg/dL",
-    "tz_basis": "unknown",
     "statistic": "instant",
     "source_platform": "dexcom",
     "source_app": "dexcom_clarity",
@@ -73,7 +74,7 @@ class DexcomClarity:
                 for lines in read_lines(stream, _accepts):
                     readings = _without_other_events(lines, parsing)
                     parsing.records += len(readings.positions) + len(lines.broken)
-                    yield from in_batches(_samples(readings, parsing.profile, now))
+                    yield from in_batches(_samples(readings, parsing.profile, now, zone))
                     yield from in_batches(
                         broken_batch(lines.broken, lines.broken_positions, _CONSTANT, now=now)
                     )
@@ -102,25 +103,25 @@ def _learn(profile: ProfileFacts, event: str, text: str) -> None:
     setattr(profile, _PROFILE[event], iso_date(text) if event == "DateOfBirth" else text)
 
 
-def _samples(lines: Lines, profile: ProfileFacts, now: dt.datetime) -> pa.RecordBatch:
+def _samples(lines: Lines, profile: ProfileFacts, now: dt.datetime, zone: str | None) -> pa.RecordBatch:
     glucose = next(name for name in _GLUCOSE_UNITS if name in lines.fields.column_names)
     text, unit = lines.column(glucose), _GLUCOSE_UNITS[glucose]
     signal = _signals(lines.column(_EVENT))
-    times = iso_times(lines.column(_TIME))
+    times = in_account_zone(iso_times(lines.column(_TIME)), zone)
     columns = {
         **_CONSTANT,
+        **times,
         **sensor_glucose(text, _FACTORS[unit]),
         "signal": signal,
         "value_raw": text,
         "unit_raw": unit,
-        "start_utc": times.utc,
         "device_model": _models(lines.column(_DEVICE), profile),
         "modality": pc.if_else(pc.equal(signal, "glucose_capillary"), "self_reported", "sensed"),
         "record_path": pc.coalesce(_known_events(lines.column(_EVENT)), pa.scalar("other")),
     }
     columns["problem"] = pc.coalesce(
         pc.if_else(pc.is_null(signal), "unknown_signal", pa.scalar(None, pa.string())),
-        times.problem,
+        times["problem"],
         columns["problem"],
     )
     return with_positions(parsed_batch(len(text), columns, now=now), lines.positions)

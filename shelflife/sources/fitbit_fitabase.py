@@ -2,8 +2,8 @@
 
 Layouts: `Id,Time,Value` (heart rate), `Id,ActivityMinute,Steps` (steps of the minute that starts then), and the
 derived `id,epoch_s,local_naive_if_us_eastern,hr`, whose epochs rest on the assumption of US Eastern time. The first two
-have wall-clock times of an unknown zone. `Id,ActivityMinute,Intensity` is recognised and refused, because a level from
-0 to 3 is no signal of the vocabulary and a file that is read is a file that is removed.
+have wall-clock times, in the account's zone when it is known. `Id,ActivityMinute,Intensity` is recognised and refused,
+because a level from 0 to 3 is no signal of the vocabulary and a file that is read is a file that is removed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from shelflife.sources.delimited import Lines, header_fields, read_lines
 from shelflife.sources.rows import Column, broken_batch, in_batches, numbers, parsed_batch, with_positions
 from shelflife.sources.source import Parsing, SourceType
 from shelflife.sources.times import US_TWELVE_HOUR, iso_times, wall_times
+from shelflife.sources.wall_clock import in_account_zone
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -85,7 +86,7 @@ class FitbitFitabase:
             with open_content(source) as stream:
                 for lines in read_lines(stream, _accepts):
                     parsing.records += len(lines.positions) + len(lines.broken)
-                    yield from in_batches(_samples(lines, now))
+                    yield from in_batches(_samples(lines, now, zone))
                     named = {**_COMMON, "alias": _leading_ids(lines.broken)}
                     yield from in_batches(broken_batch(lines.broken, lines.broken_positions, named, now=now))
 
@@ -107,11 +108,11 @@ def _leading_ids(broken: list[str]) -> pa.Array:
     return pa.array([text if text.isdecimal() else None for text in leading], pa.string())
 
 
-def _samples(lines: Lines, now: dt.datetime) -> pa.RecordBatch:
+def _samples(lines: Lines, now: dt.datetime, zone: str | None) -> pa.RecordBatch:
     header = lines.fields.column_names
     text, alias = lines.column(header[-1]), lines.column(header[0])
     value, problem = numbers(text)
-    columns = _epoch_times(lines) if header == _EPOCHS else _wall_times(lines, steps=header == _STEPS)
+    columns = _epoch_times(lines) if header == _EPOCHS else _wall_times(lines, zone, steps=header == _STEPS)
     nobody = pc.if_else(pc.is_null(alias), "no_subject", _NO_TEXT)
     columns |= {
         "value_num": value,
@@ -122,16 +123,12 @@ def _samples(lines: Lines, now: dt.datetime) -> pa.RecordBatch:
     return with_positions(parsed_batch(len(text), columns, now=now), lines.positions)
 
 
-def _wall_times(lines: Lines, *, steps: bool) -> dict[str, Column]:
-    times = wall_times(lines.column(lines.fields.column_names[1]), [US_TWELVE_HOUR])
-    columns = {
-        **(_STEP_COUNT if steps else _HEART_RATE),
-        "start_utc": times.utc,
-        "tz_basis": "unknown",
-        "problem": times.problem,
-    }
+def _wall_times(lines: Lines, zone: str | None, *, steps: bool) -> dict[str, Column]:
+    read = wall_times(lines.column(lines.fields.column_names[1]), [US_TWELVE_HOUR])
+    times = in_account_zone(read, zone)
+    columns = {**(_STEP_COUNT if steps else _HEART_RATE), **times}
     if steps:
-        end = pc.add(pc.cast(times.utc, pa.int64()), _MINUTE)
+        end = pc.add(pc.cast(times["start_utc"], pa.int64()), _MINUTE)
         columns["end_utc"] = pc.cast(end, UTC_MICROSECONDS)
     return columns
 

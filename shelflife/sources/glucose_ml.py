@@ -1,7 +1,8 @@
 """Harmonised CGM files of the Glucose-ML collection: one person a file, plus a table of who they are.
 
-A data file has the header `timestamp,glucose_value_mg_dl`; times are wall-clock times of an unknown zone. The
-collection's metadata table (`person_id,...`) holds quasi-identifiers: each row becomes a profile, none a sample.
+A data file has the header `timestamp,glucose_value_mg_dl`; times are wall-clock times, in the account's zone when it
+is known. The collection's metadata table (`person_id,...`) holds quasi-identifiers: each row becomes a profile, none a
+sample.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from shelflife.sources.rows import broken_batch, in_batches, parsed_batch, with_
 from shelflife.sources.sensor_limits import sensor_glucose
 from shelflife.sources.source import ACCOUNT, ByteSource, Parsing, ProfileFacts, SourceType
 from shelflife.sources.times import iso_times
+from shelflife.sources.wall_clock import in_account_zone
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -29,7 +31,6 @@ _CONSTANT = {
     "signal": "glucose_interstitial",
     "unit_ucum": "mg/dL",
     "unit_raw": "mg/dL",
-    "tz_basis": "unknown",
     "statistic": "instant",
     "source_platform": "glucose_ml",
     "modality": "sensed",
@@ -56,7 +57,7 @@ class GlucoseMl:
             with open_content(source) as stream:
                 for lines in read_lines(stream, lambda header: header == _HEADER):
                     parsing.records += len(lines.positions) + len(lines.broken)
-                    yield from in_batches(_readings(lines, now))
+                    yield from in_batches(_readings(lines, now, zone))
                     yield from in_batches(
                         broken_batch(lines.broken, lines.broken_positions, _CONSTANT, now=now)
                     )
@@ -76,7 +77,13 @@ class GlucoseMlMetadata:
         """Return whether the header is that of a metadata table."""
         return _is_metadata(header_fields(head))
 
-    def parse(self, source: ByteSource, *, now: dt.datetime, zone: str | None = None) -> Parsing:
+    def parse(
+        self,
+        source: ByteSource,
+        *,
+        now: dt.datetime,
+        zone: str | None = None,  # noqa: ARG002 (a table of people has no times)
+    ) -> Parsing:
         """Return the parse; `profiles` has one entry a person, there are no rows."""
 
         def rows(parsing: Parsing) -> Iterator[pa.RecordBatch]:
@@ -101,15 +108,15 @@ def _profile(row: dict[str, str | None]) -> ProfileFacts:
     return ProfileFacts(alias_kind=ACCOUNT, alias=row["person_id"], sex=sex(row["gender"] or ""), other=other)
 
 
-def _readings(lines: Lines, now: dt.datetime) -> pa.RecordBatch:
+def _readings(lines: Lines, now: dt.datetime, zone: str | None) -> pa.RecordBatch:
     text = lines.column("glucose_value_mg_dl")
-    times = iso_times(lines.column("timestamp"))
+    times = in_account_zone(iso_times(lines.column("timestamp")), zone)
     glucose = sensor_glucose(text)
     columns = {
         **_CONSTANT,
+        **times,
         **glucose,
         "value_raw": text,
-        "start_utc": times.utc,
-        "problem": pc.coalesce(times.problem, glucose["problem"]),
+        "problem": pc.coalesce(times["problem"], glucose["problem"]),
     }
     return with_positions(parsed_batch(len(text), columns, now=now), lines.positions)

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 
 
-def read(content: bytes | Path, adapter: str | None = None) -> tuple[pa.Table, Parsing]:
+def read(
+    content: bytes | Path, adapter: str | None = None, *, zone: str | None = None
+) -> tuple[pa.Table, Parsing]:
     """Detect the format, parse everything and check that no record got lost."""
     source = ByteSource.from_bytes(content) if isinstance(content, bytes) else ByteSource.from_path(content)
     found = detect(source)
     assert adapter is None or found.name == adapter
-    parsing = found.parse(source, now=NOW)
+    parsing = found.parse(source, now=NOW, zone=zone)
     batches = list(parsing)
     for batch in batches:
         assert batch.schema.equals(PARSED_SCHEMA)
@@ -33,9 +35,11 @@ def read(content: bytes | Path, adapter: str | None = None) -> tuple[pa.Table, P
     return table, parsing
 
 
-def rows_of(content: bytes | Path, adapter: str | None = None) -> list[dict[str, Any]]:
+def rows_of(
+    content: bytes | Path, adapter: str | None = None, *, zone: str | None = None
+) -> list[dict[str, Any]]:
     """Return the parsed rows."""
-    rows: list[dict[str, Any]] = read(content, adapter)[0].to_pylist()
+    rows: list[dict[str, Any]] = read(content, adapter, zone=zone)[0].to_pylist()
     return rows
 
 
