@@ -40,7 +40,7 @@ OLD_DAY = dt.date(2022, 11, 21)
 # What `make` prints is checked by the tests of the demonstration and by running it.
 NOT_RUN = ("make ", "export ")
 COMMANDS = (
-    "init", "land", "inbox", "derive", "status", "query", "subjects list", "subjects find", "subjects register",
+    "init", "land", "inbox", "sources", "derive", "status", "query", "subjects list", "subjects find", "subjects register",
     "lineage feeds", "lineage where", "audit list", "audit show", "ledger verify",
     "policy check", "policy schema", "policy diff", "policy adopt", "policy schedule",
     "plan", "apply", "hold place", "hold list", "hold show", "hold amend", "hold release", "hold produce",

@@ -24,6 +24,7 @@ from shelflife.cli import (
     recovery,
     requests,
     retention,
+    sources,
     verify,
 )
 from shelflife.cli.console import messages
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 estate.register(app)
 data.register(app)
+sources.register(app)
 governance.register(app)
 policy.register(app)
 retention.register(app)
