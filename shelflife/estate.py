@@ -46,6 +46,7 @@ class Secret(IntEnum):
     ATTRIBUTES = 6
     JOURNAL = 7
     COPIES = 8
+    UPLOADS = 9
 
 
 @dataclass

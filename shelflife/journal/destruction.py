@@ -95,6 +95,7 @@ class Destruction(_Stored):
         holds: ids of holds that are released.
         streams: the streams that are forgotten; none when it is everything.
         requests: requests whose sealed parts are destroyed.
+        revoked_devices: keyed digests of devices whose uploads are refused from now on.
         continuation: what the request behind this needs to go on.
     """
 
@@ -112,6 +113,7 @@ class Destruction(_Stored):
     holds: Sequence[str] = ()
     streams: Sequence[str] | None = None
     requests: Sequence[str] = ()
+    revoked_devices: Sequence[bytes] = field(default=(), repr=False)
     continuation: Continuation | None = None
 
 

@@ -8,6 +8,7 @@ to any sample: destroying the identity keyring cuts the person out of every zone
 from __future__ import annotations
 
 import hmac
+import json
 import re
 import unicodedata
 import uuid
@@ -16,18 +17,21 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import alias, subject, tombstone
-from shelflife.errors import ConfigurationError, KeyDestroyed
+from shelflife.control.tables import alias, subject
+from shelflife.errors import KeyDestroyed
 from shelflife.estate import Secret
 from shelflife.keys.pseudonyms import pseudonym
 from shelflife.seal.values import open_value, seal_value
+from shelflife.subjects.periods import ALWAYS, as_text, contain, from_text, last_end
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
+    from typing import Any
 
     from shelflife.control.database import Transaction
     from shelflife.estate import Estate
+    from shelflife.subjects.periods import Periods
 
 PROFILE_STREAM = "profile"
 _CHUNK = 400
@@ -66,61 +70,19 @@ class Subject:
     raw_pid: bytes = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Turn:
+    """Somebody who has or had an alias, and when."""
+
+    person: Subject
+    periods: Periods
+
+
 def alias_digest(estate: Estate, conn: sa.Connection, name: Alias, secret: Secret = Secret.ALIAS) -> bytes:
     """Return the keyed digest that an alias is looked up by (32 bytes, HMAC-SHA256)."""
     key = estate.secret(conn, "identity", secret)
     kind, value = name.kind.encode(), name.value.encode()
     return hmac.digest(key, len(kind).to_bytes(4, "big") + kind + value, "sha256")
-
-
-def tombstoned(estate: Estate, conn: sa.Connection, names: Sequence[Alias]) -> set[Alias]:
-    """Return the aliases that belong to erased people and whose data is refused by arrival."""
-    if not names:
-        return set()
-    digests = {alias_digest(estate, conn, name, Secret.TOMBSTONE): name for name in names}
-    found: set[Alias] = set()
-    lifted = tombstone.c.registered_again_at.is_(None)
-    for chunk in _chunks(list(digests)):
-        rows = conn.execute(sa.select(tombstone.c.alias_mac).where(tombstone.c.alias_mac.in_(chunk), lifted))
-        found.update(digests[bytes(row.alias_mac)] for row in rows)
-    return found
-
-
-def returned(estate: Estate, conn: sa.Connection, names: Sequence[Alias]) -> dict[Alias, datetime]:
-    """Return the aliases of people who were erased and came back, with the time from which their data is new."""
-    digests = {alias_digest(estate, conn, name, Secret.TOMBSTONE): name for name in names}
-    found: dict[Alias, datetime] = {}
-    for chunk in _chunks(list(digests)):
-        back = tombstone.c.registered_again_at.is_not(None) & tombstone.c.alias_mac.in_(chunk)
-        for row in conn.execute(sa.select(tombstone).where(back)):
-            found[digests[bytes(row.alias_mac)]] = row.registered_again_at
-    return found
-
-
-def bury(estate: Estate, tx: Transaction, names: Sequence[Alias], *, reason: str, now: datetime) -> None:
-    """Record tombstones: from now on data that arrives under these aliases is refused."""
-    for name in sorted(set(names) - tombstoned(estate, tx.conn, list(names))):
-        digest = alias_digest(estate, tx.conn, name, Secret.TOMBSTONE)
-        tx.conn.execute(tombstone.delete().where(tombstone.c.alias_mac == digest))
-        tx.conn.execute(tombstone.insert().values(alias_mac=digest, erased_at=now, reason=reason))
-
-
-def register_again(estate: Estate, tx: Transaction, name: Alias, now: datetime) -> None:
-    """Let an erased person start anew under an alias: what was observed before now stays refused.
-
-    The next landing mints a new subject, with nothing in common with the erased one.
-
-    Raises:
-        ConfigurationError: the alias is not that of an erased person.
-    """
-    if name not in tombstoned(estate, tx.conn, [name]):
-        raise ConfigurationError(
-            "Nobody was erased under this alias.",
-            remedy="Check the alias and its --kind; others need no registration.",
-        )
-    digest = alias_digest(estate, tx.conn, name, Secret.TOMBSTONE)
-    here = tombstone.c.alias_mac == digest
-    tx.conn.execute(tombstone.update().where(here).values(registered_again_at=now))
 
 
 def aliases_of(estate: Estate, conn: sa.Connection, person: Subject) -> list[Alias]:
@@ -129,16 +91,18 @@ def aliases_of(estate: Estate, conn: sa.Connection, person: Subject) -> list[Ali
     Raises:
         KeyDestroyed: the person's identity keys are gone.
     """
-    key = (
-        estate.keyrings["identity"].keys(conn, [person.identity_pid], PROFILE_STREAM).get(person.identity_pid)
-    )
-    if key is None:
-        raise KeyDestroyed("A subject's identity key was destroyed.", remedy="Treat it as erased.")
+    return sorted(periods_of(estate, conn, person))
+
+
+def periods_of(estate: Estate, conn: sa.Connection, person: Subject) -> dict[Alias, Periods]:
+    """Open every alias of a person, with the periods in which it was theirs.
+
+    Raises:
+        KeyDestroyed: the person's identity keys are gone.
+    """
+    key = profile_key(estate, conn, person.identity_pid)
     rows = conn.execute(sa.select(alias).where(alias.c.pid == person.identity_pid))
-    return sorted(
-        Alias(row.kind, open_value(key, bytes(row.sealed), ("alias", bytes(row.alias_mac))).decode())
-        for row in rows
-    )
+    return {_opened_alias(key, row): opened_periods(key, row) for row in rows}
 
 
 def known_aliases(
@@ -162,26 +126,61 @@ def known_aliases(
         for row in conn.execute(sa.select(alias).where(alias.c.pid.in_(chunk))):
             key, names = keys.get(bytes(row.pid)), found.get(bytes(row.pid))
             if key is not None and names is not None:
-                value = open_value(key, bytes(row.sealed), ("alias", bytes(row.alias_mac))).decode()
-                names.append(Alias(row.kind, value))
+                names.append(_opened_alias(key, row))
     return {pid: sorted(names) if names is not None else None for pid, names in found.items()}
 
 
-def find(estate: Estate, conn: sa.Connection, names: Sequence[Alias]) -> dict[Alias, Subject]:
+def find(
+    estate: Estate, conn: sa.Connection, names: Sequence[Alias], at: datetime | None = None
+) -> dict[Alias, Subject]:
     """Return the subjects behind aliases that are known.
+
+    Args:
+        estate: the estate.
+        conn: a connection.
+        names: the aliases.
+        at: the time at which an alias must be a person's; when absent, the last to have it is returned.
+
+    Raises:
+        KeyDestroyed: an alias points at a person whose identity keys are gone.
+    """
+    found: dict[Alias, Subject] = {}
+    for name, turns in owners(estate, conn, names).items():
+        theirs = [turn for turn in turns if at is None or contain(turn.periods, at)]
+        if theirs:
+            found[name] = max(theirs, key=lambda turn: last_end(turn.periods)).person
+    return found
+
+
+def owners(estate: Estate, conn: sa.Connection, names: Sequence[Alias]) -> dict[Alias, tuple[Turn, ...]]:
+    """Return everybody who has or had an alias, with their periods; unknown aliases are absent.
 
     Raises:
         KeyDestroyed: an alias points at a person whose identity keys are gone.
     """
     digests = {alias_digest(estate, conn, name): name for name in names}
-    pids: dict[Alias, bytes] = {}
+    rows: list[tuple[Alias, sa.Row[Any]]] = []
     for chunk in _chunks(list(digests)):
-        for row in conn.execute(
-            sa.select(alias.c.alias_mac, alias.c.pid).where(alias.c.alias_mac.in_(chunk))
-        ):
-            pids[digests[bytes(row.alias_mac)]] = bytes(row.pid)
-    known = by_identity_pid(estate, conn, sorted(set(pids.values())))
-    return {name: known[pid] for name, pid in pids.items()}
+        query = sa.select(alias.c.alias_mac, alias.c.pid, alias.c.sealed_periods)
+        rows += [
+            (digests[bytes(r.alias_mac)], r)
+            for r in conn.execute(query.where(alias.c.alias_mac.in_(chunk)).order_by(alias.c.pid))
+        ]
+    known = by_identity_pid(estate, conn, sorted({bytes(row.pid) for _, row in rows}))
+    some = sorted({bytes(row.pid) for _, row in rows if row.sealed_periods is not None})
+    keys = estate.keyrings["identity"].keys(conn, some, PROFILE_STREAM) if some else {}
+    found: dict[Alias, tuple[Turn, ...]] = {}
+    for name, row in rows:
+        pid = bytes(row.pid)
+        periods = opened_periods(keys.get(pid), row)
+        found[name] = (*found.get(name, ()), Turn(known[pid], periods))
+    return found
+
+
+def has_owners(estate: Estate, conn: sa.Connection, name: Alias) -> bool:
+    """Tell whether anybody has or had an alias, without opening who."""
+    here = alias.c.alias_mac == alias_digest(estate, conn, name)
+    return conn.execute(sa.select(sa.literal(1)).where(here)).first() is not None
 
 
 def by_identity_pid(estate: Estate, conn: sa.Connection, pids: Sequence[bytes]) -> dict[bytes, Subject]:
@@ -195,7 +194,7 @@ def by_identity_pid(estate: Estate, conn: sa.Connection, pids: Sequence[bytes]) 
             key = keys.get(pid)
             if key is None:
                 raise KeyDestroyed("A subject's identity key was destroyed.", remedy="Treat it as erased.")
-            found[pid] = _subject(estate, conn, open_value(key, bytes(row.sealed_id), ("subject-id", pid)))
+            found[pid] = subject_from(estate, conn, open_value(key, bytes(row.sealed_id), ("subject-id", pid)))
     return found
 
 
@@ -209,24 +208,38 @@ def everyone(estate: Estate, conn: sa.Connection) -> list[Subject]:
 def ensure(estate: Estate, tx: Transaction, names: Sequence[Alias], now: datetime) -> dict[Alias, Subject]:
     """Return the subjects behind aliases, minting a subject and its keyrings for each unknown one."""
     known = find(estate, tx.conn, names)
-    missing = sorted(set(names) - set(known))
-    minted = {name: _subject(estate, tx.conn, uuid.uuid4().bytes) for name in missing}
-    newcomers = list(minted.values())
-    # Each zone's rings are numbered in the order of its own pseudonyms, so that equal numbers mean nothing.
-    estate.keyrings["identity"].ensure(tx, sorted(person.identity_pid for person in newcomers))
-    estate.keyrings["raw"].ensure(tx, sorted(person.raw_pid for person in newcomers))
-    keys = estate.keyrings["identity"].keys(
-        tx.conn, [person.identity_pid for person in newcomers], PROFILE_STREAM
-    )
+    return known | mint(estate, tx, dict.fromkeys(sorted(set(names) - set(known)), ALWAYS), now)
+
+
+def mint(
+    estate: Estate, tx: Transaction, names: Mapping[Alias, Periods], now: datetime
+) -> dict[Alias, Subject]:
+    """Make a new subject with its keyrings for each alias, which is theirs in the given periods."""
+    minted = {name: subject_from(estate, tx.conn, uuid.uuid4().bytes) for name in names}
+    enrol(estate, tx, list(minted.values()), now)
     for name, person in minted.items():
+        attach(estate, tx, name, person, names[name], now)
+    return minted
+
+
+def enrol(estate: Estate, tx: Transaction, newcomers: Sequence[Subject], now: datetime) -> None:
+    """Make the keyrings and directory rows of new subjects; one that is there already stays as it is."""
+    pids = [person.identity_pid for person in newcomers]
+    # Each zone's rings are numbered in the order of its own pseudonyms, so that equal numbers mean nothing.
+    estate.keyrings["identity"].ensure(tx, sorted(pids))
+    estate.keyrings["raw"].ensure(tx, sorted(person.raw_pid for person in newcomers))
+    keys = estate.keyrings["identity"].keys(tx.conn, pids, PROFILE_STREAM)
+    known: set[bytes] = set()
+    for chunk in _chunks(pids):
+        rows = tx.conn.execute(sa.select(subject.c.pid).where(subject.c.pid.in_(chunk))).scalars()
+        known.update(bytes(pid) for pid in rows)
+    for person in newcomers:
         key = keys[person.identity_pid]
-        assert key is not None  # noqa: S101  minted in this very transaction
-        sealed = seal_value(key, person.subject_id, ("subject-id", person.identity_pid))
-        tx.conn.execute(
-            subject.insert().values(pid=person.identity_pid, sealed_id=sealed, created_at=_day(now))
-        )
-        _attach(estate, tx, name, person, key, now)
-    return known | minted
+        if person.identity_pid not in known and key is not None:
+            sealed = seal_value(key, person.subject_id, ("subject-id", person.identity_pid))
+            tx.conn.execute(
+                subject.insert().values(pid=person.identity_pid, sealed_id=sealed, created_at=_day(now))
+            )
 
 
 def pseudonym_map(estate: Estate, conn: sa.Connection, from_zone: str, to_zone: str) -> dict[bytes, bytes]:
@@ -236,22 +249,62 @@ def pseudonym_map(estate: Estate, conn: sa.Connection, from_zone: str, to_zone: 
     return {pseudonym(first, one.subject_id): pseudonym(second, one.subject_id) for one in people}
 
 
-def _attach(estate: Estate, tx: Transaction, name: Alias, person: Subject, key: bytes, now: datetime) -> None:
+def attach(
+    estate: Estate, tx: Transaction, name: Alias, person: Subject, periods: Periods, now: datetime
+) -> None:
+    """Make an alias a person's in the given periods, in place of what it was to them before; not theirs when empty."""
     digest = alias_digest(estate, tx.conn, name)
-    sealed = seal_value(key, name.value.encode(), ("alias", digest))
+    here = (alias.c.alias_mac == digest) & (alias.c.pid == person.identity_pid)
+    tx.conn.execute(alias.delete().where(here))
+    if not periods:
+        return
+    key = profile_key(estate, tx.conn, person.identity_pid)
+    sealed_periods = None
+    if periods != ALWAYS:
+        sealed_periods = seal_value(key, json.dumps(as_text(periods)).encode(), ("alias-periods", digest))
     tx.conn.execute(
         alias.insert().values(
-            alias_mac=digest, pid=person.identity_pid, kind=name.kind, sealed=sealed, created_at=_day(now)
+            alias_mac=digest,
+            pid=person.identity_pid,
+            kind=name.kind,
+            sealed=seal_value(key, name.value.encode(), ("alias", digest)),
+            sealed_periods=sealed_periods,
+            created_at=_day(now),
         )
     )
 
 
-def _subject(estate: Estate, conn: sa.Connection, subject_id: bytes) -> Subject:
+def profile_key(estate: Estate, conn: sa.Connection, pid: bytes) -> bytes:
+    """Return the key that everything of a person in the identity zone is sealed under (32 bytes).
+
+    Raises:
+        KeyDestroyed: it is gone.
+    """
+    key = estate.keyrings["identity"].keys(conn, [pid], PROFILE_STREAM).get(pid)
+    if key is None:
+        raise KeyDestroyed("A subject's identity key was destroyed.", remedy="Treat it as erased.")
+    return key
+
+
+def subject_from(estate: Estate, conn: sa.Connection, subject_id: bytes) -> Subject:
+    """Return who a subject id (16 bytes) is in the identity and raw zones."""
     return Subject(
         subject_id=subject_id,
         identity_pid=pseudonym(estate.pepper(conn, "identity"), subject_id),
         raw_pid=pseudonym(estate.pepper(conn, "raw"), subject_id),
     )
+
+
+def opened_periods(key: bytes | None, row: sa.Row[Any]) -> Periods:
+    """Open from when until when a row of the directory made its alias somebody's."""
+    if row.sealed_periods is None or key is None:
+        return ALWAYS
+    body = open_value(key, bytes(row.sealed_periods), ("alias-periods", bytes(row.alias_mac)))
+    return from_text(json.loads(body))
+
+
+def _opened_alias(key: bytes, row: sa.Row[Any]) -> Alias:
+    return Alias(row.kind, open_value(key, bytes(row.sealed), ("alias", bytes(row.alias_mac))).decode())
 
 
 def _day(now: datetime) -> datetime:
