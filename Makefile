@@ -8,7 +8,7 @@ DEMO := demo
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo ui test test-fast lint format lock servers clean
+.PHONY: help dev demo ui test test-fast fuzz lint format lock servers clean
 
 help:  ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test: $(STAMP) servers lint  ## Lint, type-check and run every test
 
 test-fast: $(STAMP)  ## The tests that need neither Dagster nor a server, under a minute
 	@$(BIN)/python -m pytest -n 2 -m "not slow and not dagster and not server"
+
+fuzz: $(STAMP)  ## Fuzz every parser for ten minutes each, coverage-guided (nightly)
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),600)
 
 lint: $(STAMP)  ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy && $(BIN)/lint-imports
