@@ -12,6 +12,7 @@ from shelflife.sources.canonical import CanonicalNdjson, CanonicalParquet
 from shelflife.sources.containers import is_archive, open_content
 from shelflife.sources.dexcom_clarity import DexcomClarity
 from shelflife.sources.fitbit_fitabase import FitbitFitabase
+from shelflife.sources.garmin_fit import GarminFit
 from shelflife.sources.glucose_ml import GlucoseMl, GlucoseMlMetadata
 from shelflife.sources.source import HEAD_BYTES
 
@@ -24,6 +25,7 @@ ADAPTERS: tuple[SourceAdapter, ...] = (
     GlucoseMl(),
     GlucoseMlMetadata(),
     FitbitFitabase(),
+    GarminFit(),
     CanonicalNdjson(),
     CanonicalParquet(),
 )
