@@ -100,6 +100,7 @@ def test_late_data_derives_again_what_it_touched_and_nothing_else(estate, put):
     again = derive(estate, clock=clock)
     assert {(u.model, u.period) for u in again.units} == {
         ("heart_daily", "2026-11-05"),
+        ("hrv_recordings", "2026-11-05"),
         ("cohort_weekly", "2026-W45"),
     }
     rows = derived_rows(estate)["heart_daily"].sort("local_date")

@@ -35,7 +35,13 @@ def test_where_a_batch_went_ties_a_day_to_that_day_only(estate, put):
         origins = feeds(conn, "heart_daily.mean_bpm").origins(direct_only=True)
         report = verify(conn, estate.ledger.verifier_key, estate.witness)
     days = {place.period: {(b.dataset, b.item) for b in place.branches} for place in journey.branches}
-    assert days == {f"2026-11-0{day}": {("derived/heart_daily", f"2026-11-0{day}/0")} for day in (2, 3, 4)}
+    assert days == {
+        f"2026-11-0{day}": {
+            ("derived/heart_daily", f"2026-11-0{day}/0"),
+            ("derived/hrv_recordings", f"2026-11-0{day}/0"),
+        }
+        for day in (2, 3, 4)
+    }
     assert origins == {("heart", "value_num")}
     assert report.unwitnessed == 0
     [file] = estate.settings.lineage_folder.glob("*.ndjson")
