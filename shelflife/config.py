@@ -100,6 +100,11 @@ class Settings(BaseSettings):
         description="Sources whose word counts first where several report the same, each as `platform` or "
         "`platform/application`; the declared order of `shelflife sources` when empty.",
     )
+    consent: Literal["required", "not_relied_on"] = Field(
+        default="required",
+        description="`required`: streams are landed and derived by consent, as consent.yaml beside the policies says; "
+        "`not_relied_on`: the estate has another lawful basis, and landing does not ask.",
+    )
     purge_brake_percent: int = Field(
         default=20, ge=0, le=100, description="Share of all rows, in percent, above which a purge is refused."
     )

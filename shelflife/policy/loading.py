@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from shelflife.errors import ConfigurationError
 from shelflife.policy.calendars import CalendarSet
+from shelflife.policy.consent import ConsentPolicy
 from shelflife.policy.located_yaml import parse_located
 from shelflife.policy.regimes import RegimeSet, Rulebook, rulebook_of
 from shelflife.policy.retention import RetentionPolicy
@@ -19,8 +20,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 REGIMES = "regimes.yaml"
 CALENDARS = "calendars.yaml"
-NO_POLICIES = frozenset({REGIMES, CALENDARS, "copies.yaml"})
-"""Files beside the policies that are none: what laws ask for, and which copies there may be."""
+CONSENT = "consent.yaml"
+NO_POLICIES = frozenset({REGIMES, CALENDARS, CONSENT, "copies.yaml"})
+"""Files beside the policies that are none: what laws ask for, what consent covers, and which copies there may be."""
 
 
 def load_policy(path: Path) -> RetentionPolicy:
@@ -55,6 +57,15 @@ def load_rulebook(folder: Path) -> Rulebook:
             named.
     """
     return rulebook_of(_load(folder / REGIMES, RegimeSet), _load(folder / CALENDARS, CalendarSet))
+
+
+def load_consent_policy(folder: Path) -> ConsentPolicy:
+    """Read the consent policy that lies beside the policies of a folder.
+
+    Raises:
+        ConfigurationError: the file is missing or wrong; file and line are named.
+    """
+    return _load(folder / CONSENT, ConsentPolicy)
 
 
 def _load(path: Path, model: type[Model]) -> Model:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from shelflife.errors import ConfigurationError
 from shelflife.policy.calendars import CalendarSet
+from shelflife.policy.consent import ConsentPolicy
 from shelflife.policy.regimes import RegimeSet
 from shelflife.policy.retention import RetentionPolicy
 
@@ -26,11 +27,12 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "retention_policy": RetentionPolicy,
     "regimes": RegimeSet,
     "calendars": CalendarSet,
+    "consent": ConsentPolicy,
 }
 
 
 def policy_schema(name: str = "retention_policy") -> Schema:
-    """Return the JSON Schema of a kind of file: `retention_policy`, `regimes` or `calendars`.
+    """Return the JSON Schema of a kind of file: `retention_policy`, `regimes`, `calendars` or `consent`.
 
     Raises:
         ConfigurationError: there is no such kind.

@@ -73,5 +73,6 @@ def _add(whole: Parsing, part: Parsing) -> None:
     whole.records += part.records
     whole.ignored.update(part.ignored)
     whole.profiles += part.profiles
+    whole.consents += part.consents
     if not part.profile.empty:
         whole.profiles.append(part.profile)

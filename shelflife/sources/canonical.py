@@ -14,7 +14,7 @@
 A time with neither offset nor `tz` is in the account's zone when it is known, else of an unknown one.
 
 NDJSON may also hold profiles: `{"record": "profile", "account": ..., "given_name": ..., "family_name": ...,
-"birth_date": ..., "sex": ..., ...}`. Keys that the format does not have make a sample's row `bad_record`.
+"birth_date": ..., "sex": ..., ...}`, and decisions about consent (see `canonical_consent`). Keys that the format does not have make a sample's row `bad_record`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from shelflife.errors import SourceError
 from shelflife.signals.sample import MAX_BATCH_ROWS
 from shelflife.signals.vocabulary import SIGNALS
 from shelflife.sources.canonical_columns import COLUMNS, REQUIRED, canonical_batch
+from shelflife.sources.canonical_consent import CONSENT, consent_of
 from shelflife.sources.containers import open_content
 from shelflife.sources.delimited import text_pieces
 from shelflife.sources.profile_text import sex
@@ -126,6 +127,8 @@ def _piece(piece: bytes, parsing: Parsing, now: dt.datetime, zone: str | None) -
         found = _object(line)
         if found is not None and found.get("record") == "profile" and _learn(found, parsing):
             continue
+        if found is not None and found.get("record") == CONSENT and _agree(found, parsing):
+            continue
         parsing.records += 1
         if found is not None and found.keys() <= _COLUMN_SET:
             samples.append(found)
@@ -165,6 +168,16 @@ def _object(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _agree(record: dict[str, Any], parsing: Parsing) -> bool:
+    """Take a consent record; False when it is not sound."""
+    decided = consent_of(record)
+    if decided is None:
+        return False
+    parsing.consents.append(decided)
+    parsing.ignore(CONSENT)
+    return True
 
 
 def _learn(record: dict[str, Any], parsing: Parsing) -> bool:

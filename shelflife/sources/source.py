@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from shelflife.policy.consent_events import ConsentEvent
+
 HEAD_BYTES = 65_536
 """How much of a file an adapter sees to recognise it."""
 
@@ -26,6 +29,13 @@ ACCOUNT = "account"
 """Alias kind of an account with the platform: the one an inbox folder is named after."""
 
 _MOST_SOURCE_NAMES = 256
+_SERIES = frozenset(
+    """
+    steps distance calories altitude floors very_active_minutes moderately_active_minutes lightly_active_minutes
+    sedentary_minutes minute_spo2
+    """.split()
+)
+_DATED_NAME = re.compile(r"(?:.*/)?([A-Za-z][A-Za-z0-9_ ]{2,40}?) ?- ?\d{4}-\d\d-\d\d[^/]*", re.ASCII)
 
 _PARSER_FAILURES = (
     ValueError,
@@ -50,12 +60,14 @@ class ByteSource:
         opener: gives a fresh binary stream at the first byte; seekable.
         size: number of bytes.
         suffix: the file name's last suffix, a hint for people; adapters look at content only.
+        series: which of a vendor's series this is (`series_of`), for formats whose content does not say what it counts.
     """
 
-    def __init__(self, opener: Callable[[], BinaryIO], size: int, suffix: str = "") -> None:
+    def __init__(self, opener: Callable[[], BinaryIO], size: int, suffix: str = "", series: str = "") -> None:
         self._opener = opener
         self.size = size
         self.suffix = suffix
+        self.series = series
 
     @classmethod
     def from_path(cls, path: Path) -> ByteSource:
@@ -68,7 +80,7 @@ class ByteSource:
             size = path.stat().st_size
         except OSError:
             raise _unreadable() from None
-        return cls(lambda: path.open("rb"), size, path.suffix)
+        return cls(lambda: path.open("rb"), size, path.suffix, series_of(path.name))
 
     @classmethod
     def from_bytes(cls, content: bytes) -> ByteSource:
@@ -85,6 +97,16 @@ class ByteSource:
             return self._opener()
         except OSError:
             raise _unreadable() from None
+
+
+def series_of(name: str) -> str:
+    """Return which of a vendor's series a file holds, by its name: `steps` for `steps-2026-11-01.json`.
+
+    Only words of a fixed list come out, so that no person's name does; the empty text for every other file.
+    """
+    match = _DATED_NAME.fullmatch(name)
+    word = match[1].lower().replace(" ", "_") if match else ""
+    return word if word in _SERIES else ""
 
 
 @dataclass
@@ -123,6 +145,21 @@ class ProfileFacts:
         return not any(known) and not self.source_names and not self.other
 
 
+@dataclass(frozen=True)
+class ConsentRecord:
+    """One decision about consent that a source holds.
+
+    Attributes:
+        alias_kind: what kind of name `alias` is; None with a null alias.
+        alias: whose decision it is; None means the file's account.
+        event: the decision.
+    """
+
+    alias_kind: str | None
+    alias: str | None = field(repr=False)
+    event: ConsentEvent
+
+
 class Parsing:
     """One parse under way: iterate it for batches; the totals are complete after the end.
 
@@ -131,6 +168,7 @@ class Parsing:
         ignored: records that hold no sample, by type. Keys are words of the format, never content of a record.
         profile: facts about the person whom the file belongs to.
         profiles: facts about people whom the file's rows name, each with its alias.
+        consents: decisions about consent; counted in `ignored`, since they hold no sample.
     """
 
     def __init__(self, rows: Callable[[Parsing], Iterator[pa.RecordBatch]]) -> None:
@@ -139,6 +177,7 @@ class Parsing:
         self.ignored: Counter[str] = Counter()
         self.profile = ProfileFacts()
         self.profiles: list[ProfileFacts] = []
+        self.consents: list[ConsentRecord] = []
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yield batches of `PARSED_SCHEMA` with at most 65,536 rows.
