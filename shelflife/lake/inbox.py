@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from shelflife.errors import StorageError
 from shelflife.estate import Secret
+from shelflife.seal.upload_header import MAGIC
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,9 +76,19 @@ def digest(estate: Estate, conn: sa.Connection, file: InboxFile) -> bytes:
             f"A file in the inbox cannot be read: {error.strerror}.",
             remedy="Grant the user that runs shelflife read permission, then land again.",
         ) from None
-    account = (file.account or "").encode()
+    # Whose a sealed upload is follows from inside of it: in another folder it is the same file.
+    account = b"" if is_sealed(file) else (file.account or "").encode()
     message = len(account).to_bytes(4, "big") + account + content.digest()
     return hmac.digest(estate.secret(conn, "identity", Secret.DIGEST), message, "sha256")
+
+
+def is_sealed(file: InboxFile) -> bool:
+    """Tell whether a file is a sealed upload, by its first bytes; one that cannot be read is none."""
+    try:
+        with file.path.open("rb") as stream:
+            return stream.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
 
 
 def listing_digest(files: Sequence[InboxFile]) -> str:

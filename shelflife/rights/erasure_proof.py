@@ -37,6 +37,7 @@ HOUSEKEEPING = frozenset(
         "class_without_rule",
         "copy_item_expired",
         "hold_partition_overdue",
+        "landing_key_overdue",
         "partition_overdue",
         "root_key_overdue",
     }

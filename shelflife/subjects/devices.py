@@ -35,8 +35,10 @@ from shelflife.subjects.directory import (
     by_identity_pid,
     ensure,
     find,
-    tombstoned,
+    profile_key,
 )
+from shelflife.subjects.periods import ALWAYS
+from shelflife.subjects.tombstones import tombstoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,7 +111,9 @@ def register(estate: Estate, account: Alias, key: DevicePublicKey, *, clock: Cal
             upload_device.insert().values(
                 device_mac=mac,
                 pid=person.identity_pid,
-                sealed=seal_value(_owner_key(estate, tx.conn, person.identity_pid), content, (_CONTEXT, mac)),
+                sealed=seal_value(
+                    profile_key(estate, tx.conn, person.identity_pid), content, (_CONTEXT, mac)
+                ),
                 state="active",
                 highest_sequence=0,
                 seen=ReplayWindow().seen_bytes,
@@ -173,8 +177,11 @@ def find_device(estate: Estate, conn: sa.Connection, device_id: bytes) -> Device
     """Return a device; None for one that was never registered, or whose owner was erased."""
     mac = _mac(estate, conn, device_id)
     row = conn.execute(sa.select(upload_device).where(upload_device.c.device_mac == mac)).one_or_none()
-    key = None if row is None else _profile_keys(estate, conn, [bytes(row.pid)]).get(bytes(row.pid))
-    return None if row is None or key is None else _opened(row, key)
+    if row is None:
+        return None
+    pid = bytes(row.pid)
+    key = estate.keyrings["identity"].keys(conn, [pid], PROFILE_STREAM).get(pid)
+    return None if key is None else _opened(row, key)
 
 
 def devices_of(estate: Estate, conn: sa.Connection, owner: Alias) -> list[Device]:
@@ -182,7 +189,7 @@ def devices_of(estate: Estate, conn: sa.Connection, owner: Alias) -> list[Device
     person = find(estate, conn, [owner]).get(owner)
     if person is None:
         return []
-    key = _owner_key(estate, conn, person.identity_pid)
+    key = profile_key(estate, conn, person.identity_pid)
     rows = conn.execute(sa.select(upload_device).where(upload_device.c.pid == person.identity_pid))
     return sorted((_opened(row, key) for row in rows), key=lambda device: device.device_id)
 
@@ -202,7 +209,7 @@ def move_window(tx: Transaction, device: Device, to: ReplayWindow) -> bool:
 def _pseudonym(estate: Estate, tx: Transaction, person: Subject, now: datetime) -> None:
     """Give a person an upload pseudonym, unless there is one."""
     if not any(name.kind == UPLOAD for name in aliases_of(estate, tx.conn, person)):
-        attach(estate, tx, pseudonym_alias(os.urandom(ID_BYTES)), person, now)
+        attach(estate, tx, pseudonym_alias(os.urandom(ID_BYTES)), person, ALWAYS, now)
 
 
 def _known_pseudonym(estate: Estate, conn: sa.Connection, owner: bytes) -> bytes:
@@ -227,17 +234,6 @@ def _opened(row: sa.Row[Any], key: bytes) -> Device:
 
 def _mac(estate: Estate, conn: sa.Connection, device_id: bytes) -> bytes:
     return alias_digest(estate, conn, Alias(_DEVICE, device_id.hex()))
-
-
-def _profile_keys(estate: Estate, conn: sa.Connection, pids: Sequence[bytes]) -> dict[bytes, bytes | None]:
-    return estate.keyrings["identity"].keys(conn, pids, PROFILE_STREAM)
-
-
-def _owner_key(estate: Estate, conn: sa.Connection, pid: bytes) -> bytes:
-    key = _profile_keys(estate, conn, [pid]).get(pid)
-    if key is None:
-        raise _unknown()
-    return key
 
 
 def _unknown() -> ConfigurationError:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from shelflife.control.database import Transaction
     from shelflife.estate import Estate
+    from shelflife.ledger.entries import JSON
 
 _ZONE = "identity"
 _CONTEXT = "landing-key"
@@ -110,7 +111,7 @@ def rotate(estate: Estate, *, grace: timedelta, clock: Callable[[], datetime]) -
                 accepted_until=None,
             )
         )
-        entry = {"type": "landing_key_rotated", "key": key_id, "retired": retired}
+        entry: dict[str, JSON] = {"type": "landing_key_rotated", "key": key_id, "retired": retired}
         estate.ledger.append(tx, [entry], now)
     return made
 

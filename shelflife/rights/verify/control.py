@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import alias, hold, hold_subject, keyring, metadata, request, subject, tombstone
+from shelflife.control.tables import (
+    alias,
+    hold,
+    hold_subject,
+    keyring,
+    metadata,
+    request,
+    subject,
+    tombstone,
+    upload_device,
+)
 from shelflife.rights.verify.contents import pieces
 from shelflife.rights.verify.needles import Needles
 from shelflife.rights.verify.people import secret
@@ -24,6 +34,11 @@ _ROWS_AT_ONCE = 2_000
 # Ciphertext under keys of the tree: a needle in it would be chance.
 _CIPHERTEXT = frozenset({("key_page", "blob")})
 _SCHEMA_OWN = frozenset({"alembic_version"})
+_OF_SOMEBODY = (
+    (subject.c.pid, "subject_row"),
+    (alias.c.pid, "alias_row"),
+    (upload_device.c.pid, "upload_device_row"),
+)
 
 
 def check_control(scene: Scene, needles: Needles) -> None:
@@ -58,9 +73,12 @@ def digest_of(scene: Scene, name: Alias) -> bytes | None:
 
 
 def came_back(scene: Scene, name: Alias) -> bool:
-    """Tell whether whoever has an alias registered again after the erasure: the alias may be known then."""
+    """Tell whether an alias may be known although its owner was erased.
+
+    Either whoever has it registered again, or it passed on, so that the tombstone refuses some periods only.
+    """
     stone = buried(scene, name)
-    return stone is not None and stone.registered_again_at is not None
+    return stone is not None and (stone.registered_again_at is not None or stone.periods is not None)
 
 
 def searched_texts(scene: Scene) -> frozenset[str]:
@@ -92,10 +110,9 @@ def _check_rows(scene: Scene, target: Target) -> None:
         if digest is not None and not came_back(scene, name) and _has(scene, alias.c.alias_mac, digest):
             scene.inspection.found("alias_row", "alias")
     for pid in target.pids_in("identity"):
-        if _has(scene, subject.c.pid, pid):
-            scene.inspection.found("subject_row", "subject")
-        if _has(scene, alias.c.pid, pid):
-            scene.inspection.found("alias_row", "alias")
+        for column, rule in _OF_SOMEBODY:
+            if _has(scene, column, pid):
+                scene.inspection.found(rule, column.table.name)
     for zone, pids in target.pids.items():
         for pid in pids:
             if _has(scene, keyring.c.pid, pid, keyring.c.zone == zone):

@@ -47,6 +47,7 @@ def check_keys(scene: Scene) -> None:
     _check_targets(scene)
     _check_gone(scene)
     _check_needed(scene)
+    _check_landing_keys(scene)
     _check_unnamed(scene)
 
 
@@ -163,6 +164,16 @@ def _needed(scene: Scene) -> Iterator[tuple[str, int, str]]:
             yield COPY_ZONE, item.key_number, f"copy {item.copy_name}"
     for number in sorted(scene.survey.hold_keys):
         yield "identity", number, "hold"
+    for key in scene.survey.landing_keys:
+        yield "identity", key.key_number, f"landing key {key.key_id}"
+
+
+def _check_landing_keys(scene: Scene) -> None:
+    """A key that nothing is accepted under any more still opens what was recorded on its way."""
+    for key in scene.survey.landing_keys:
+        scene.inspection.looked(STORE, "landing keys")
+        if key.accepted_until is not None and key.accepted_until + _A_DAY < scene.now:
+            scene.inspection.found("landing_key_overdue", key.key_id)
 
 
 def _check_unnamed(scene: Scene) -> None:
@@ -191,6 +202,7 @@ def _named(scene: Scene, zone: str) -> Iterator[int]:
         yield from (item.key_number for item in scene.survey.copies if item.key_number is not None)
     if zone == "identity":
         yield from scene.survey.request_keys | scene.survey.hold_keys
+        yield from (key.key_number for key in scene.survey.landing_keys)
     yield from range(number_of("secret", 0), number_of("secret", SLOTS))
 
 

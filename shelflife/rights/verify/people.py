@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import alias, subject
+from shelflife.control.tables import alias, subject, upload_device
 from shelflife.rights.verify.key_pages import number_of
 from shelflife.rights.verify.primitives import mac, opened_value
 from shelflife.rights.verify.raw import POSITIONS
@@ -60,12 +60,13 @@ def living(scene: Scene) -> Living:
 
 
 def check_aliases(scene: Scene) -> None:
-    """An alias whose subject has no key belongs to nobody."""
+    """An alias or a device whose subject has no key belongs to nobody."""
     rings = scene.survey.rings.get(IDENTITY, {})
-    for row in scene.conn.execute(sa.select(alias.c.pid)):
-        ring = rings.get(bytes(row.pid))
-        if ring is None or scene.key(IDENTITY, ring + POSITIONS["profile"]) is None:
-            scene.inspection.found("alias_of_nobody", "alias")
+    for column, rule in ((alias.c.pid, "alias_of_nobody"), (upload_device.c.pid, "upload_device_of_nobody")):
+        for pid in scene.conn.execute(sa.select(column)).scalars():
+            ring = rings.get(bytes(pid))
+            if ring is None or scene.key(IDENTITY, ring + POSITIONS["profile"]) is None:
+                scene.inspection.found(rule, column.table.name)
 
 
 def forgotten(scene: Scene, ring: int | None) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import alias, keyring, partition, subject, tombstone
+from shelflife.control.tables import alias, keyring, partition, subject, tombstone, upload_device
 from shelflife.errors import ShelflifeError
 from shelflife.estate import Secret
 from shelflife.journal.journal import mark, read_all
@@ -113,6 +113,11 @@ def _rows_left(conn: sa.Connection, one: Destruction) -> Iterator[str]:
     """Yield the tables that still have a row that a destruction took away."""
     if any(_has(conn, subject.c.pid, pid) for pid in one.subjects):
         yield "subject"
+    if any(_has(conn, upload_device.c.pid, pid) for pid in one.subjects) or any(
+        _has(conn, upload_device.c.device_mac, mac, upload_device.c.state == "active")
+        for mac in one.revoked_devices
+    ):
+        yield "upload_device"
     if any(
         _has(conn, keyring.c.pid, pid, keyring.c.zone == zone)
         for zone, pids in one.keyrings.items()
@@ -122,7 +127,10 @@ def _rows_left(conn: sa.Connection, one: Destruction) -> Iterator[str]:
     stones = [_stone(conn, stone.alias_mac) for stone in one.tombstones]
     if None in stones:
         yield "tombstone, which is missing"
-    returned = any(stone is not None and stone.registered_again_at is not None for stone in stones)
+    returned = any(
+        stone is not None and (stone.registered_again_at is not None or stone.periods is not None)
+        for stone in stones
+    )
     # Whoever came back on purpose has the same alias again.
     if not returned and any(_has(conn, alias.c.alias_mac, digest) for digest in one.alias_macs):
         yield "alias"

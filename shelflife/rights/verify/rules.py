@@ -64,7 +64,12 @@ _KEYS = (
     Rule("key_of_recorded_destruction", "keys", "a key is there that the journal says was destroyed"),
     Rule("key_of_removed_copy", "keys", "the key of a removed object of a copy is still there"),
     Rule("key_unnamed", "keys", "a key is there that no row of the control database names"),
-    Rule("key_lost", "keys", "a live file, an open partition or an active hold names a key that is gone"),
+    Rule("landing_key_overdue", "keys", "a landing key's private key is there a day past its grace time"),
+    Rule(
+        "key_lost",
+        "keys",
+        "a live file, an open partition, an active hold or a landing key names a key that is gone",
+    ),
     Rule("old_copy_opens", "keys", "an older control database opens a key that was destroyed since"),
 )
 
@@ -107,6 +112,8 @@ _CONTROL = (
     Rule("subject_without_key", "control", "a subject row is there whose identity key is gone"),
     Rule("alias_row", "control", "a target's alias row is there", about_targets=True),
     Rule("alias_of_nobody", "control", "an alias row is there whose identity key is gone"),
+    Rule("upload_device_row", "control", "a device of a target is there", about_targets=True),
+    Rule("upload_device_of_nobody", "control", "a device is there whose owner's identity key is gone"),
     Rule("keyring_row", "control", "a target's keyring row is there", about_targets=True),
     Rule("tombstone_missing", "control", "a target's alias has no tombstone", about_targets=True),
     Rule("target_in_cell", "control", "a cell names a target", about_targets=True),

@@ -17,6 +17,7 @@ from shelflife.control.tables import (
     data_file,
     hold,
     keyring,
+    landing_key,
     lease,
     partition,
     request,
@@ -64,6 +65,14 @@ class CopyRow(NamedTuple):
     expires_at: dt.datetime | None
 
 
+class LandingKeyRow(NamedTuple):
+    """A landing key that is not retired."""
+
+    key_id: str
+    key_number: int
+    accepted_until: dt.datetime | None
+
+
 @dataclass(frozen=True)
 class Survey:
     """The catalog's side of the comparison.
@@ -77,6 +86,7 @@ class Survey:
         copies: objects of copies, gone ones too.
         request_keys: key numbers of requests, which belong to the identity zone.
         hold_keys: key numbers of active holds, which belong to the identity zone.
+        landing_keys: landing keys that are not retired; their keys belong to the identity zone.
         released: ids of holds that were released.
         awaiting: by table and pseudonym of the derived zone, when its rows must be gone.
         overwriting_due: for each erasure that has not overwritten its raw rows yet, when that is due.
@@ -91,6 +101,7 @@ class Survey:
     copies: list[CopyRow]
     request_keys: frozenset[int]
     hold_keys: frozenset[int]
+    landing_keys: tuple[LandingKeyRow, ...]
     released: frozenset[str]
     awaiting: dict[tuple[str, bytes], dt.datetime] = field(repr=False)
     overwriting_due: tuple[dt.datetime, ...]
@@ -126,6 +137,7 @@ def take(conn: sa.Connection, now: dt.datetime) -> Survey:
         copies=[CopyRow(*row) for row in conn.execute(_select(copy_item, CopyRow))],
         request_keys=_numbers(conn, sa.select(request.c.key_number)),
         hold_keys=_numbers(conn, sa.select(hold.c.key_number).where(hold.c.state == "active")),
+        landing_keys=_landing_keys(conn),
         released=frozenset(
             conn.execute(sa.select(hold.c.hold_id).where(hold.c.state == "released")).scalars()
         ),
@@ -135,6 +147,12 @@ def take(conn: sa.Connection, now: dt.datetime) -> Survey:
         overwriting_due=_overwriting_due(conn),
         exports=_exports(conn, now),
     )
+
+
+def _landing_keys(conn: sa.Connection) -> tuple[LandingKeyRow, ...]:
+    columns = (landing_key.c.key_id, landing_key.c.key_number, landing_key.c.accepted_until)
+    rows = conn.execute(sa.select(*columns).where(landing_key.c.key_number.is_not(None)))
+    return tuple(LandingKeyRow(*row) for row in rows)
 
 
 def _exports(conn: sa.Connection, now: dt.datetime) -> frozenset[str]:
