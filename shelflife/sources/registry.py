@@ -14,6 +14,9 @@ from shelflife.sources.dexcom_clarity import DexcomClarity
 from shelflife.sources.fitbit_fitabase import FitbitFitabase
 from shelflife.sources.garmin_fit import GarminFit
 from shelflife.sources.glucose_ml import GlucoseMl, GlucoseMlMetadata
+from shelflife.sources.open_mhealth import OpenMHealth
+from shelflife.sources.samsung_binning import SamsungBinning
+from shelflife.sources.samsung_health import SamsungHealth
 from shelflife.sources.source import HEAD_BYTES
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ ADAPTERS: tuple[SourceAdapter, ...] = (
     GlucoseMlMetadata(),
     FitbitFitabase(),
     GarminFit(),
+    SamsungHealth(),
+    SamsungBinning(),
+    OpenMHealth(),
     CanonicalNdjson(),
     CanonicalParquet(),
 )
