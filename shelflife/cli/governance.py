@@ -16,7 +16,8 @@ from shelflife.errors import ConfigurationError
 from shelflife.ledger.ledger import verify as verify_ledger
 from shelflife.lineage.graph import feeds as column_feeds
 from shelflife.lineage.graph import render_tree, where_did
-from shelflife.subjects.directory import Alias, find, register_again
+from shelflife.subjects.directory import Alias, find
+from shelflife.subjects.tombstones import register_again
 
 _EVERY_QUERY = 2**31 - 1
 _subjects = typer.Typer(help="Who the estate knows, by opaque ids only.", no_args_is_help=True)

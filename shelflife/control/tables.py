@@ -128,6 +128,27 @@ tombstone = sa.Table(
     sa.Column("reason", sa.String(64), nullable=False),
     # The person came back on purpose: what was observed from then on belongs to a new subject.
     sa.Column("registered_again_at", UtcDateTime),
+    # What is refused where the name passed on: pairs of times, each open end a null; everything when absent.
+    sa.Column("periods", sa.JSON(none_as_null=True)),
+)
+
+# Names, rows or people that change hands. What the change is about lies sealed under the key of the person `pid`.
+identity_change = sa.Table(
+    "identity_change",
+    metadata,
+    sa.Column("change_id", sa.String(32), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("plan_digest", sa.String(64), nullable=False),
+    sa.Column("facts", sa.JSON, nullable=False),
+    sa.Column("pid", sa.LargeBinary(16), index=True),
+    sa.Column("sealed", sa.LargeBinary),
+    # Ids of replaced files that are to be overwritten before they are unlinked.
+    sa.Column("files", sa.JSON, nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("finished_at", UtcDateTime),
+    _state("kind", "merge", "split", "transfer"),
+    _state("state", "prepared", "moved", "settled", "cleared", "rewritten", "done", "withdrawn"),
 )
 
 # What a person agreed to and took back, oldest first; nothing of it is in clear.

@@ -29,11 +29,16 @@ class _Stored:
 
 @dataclass(frozen=True)
 class Tombstone(_Stored):
-    """An alias that data is refused under from now on, as the table of tombstones holds it."""
+    """An alias that data is refused under from now on, as the table of tombstones holds it.
+
+    Attributes:
+        periods: where the name passed on, what is refused: pairs of ISO 8601 times; everything when absent.
+    """
 
     alias_mac: bytes = field(repr=False)
     reason: str
     erased_at: datetime
+    periods: Sequence[Sequence[str | None]] | None = None
 
 
 @dataclass(frozen=True)

@@ -28,15 +28,19 @@ from shelflife.errors import (
 )
 from shelflife.lake import record
 from shelflife.lake.accounting import FileOutcome, LandingReport
+from shelflife.lake.agreements import Agreements, consents_first
 from shelflife.lake.batches import Batch, give_up_dead, open_batch
 from shelflife.lake.catalog import check_partitions, make_live, move_partitions
-from shelflife.lake.inbox import HANDLE_LENGTH, FileState, InboxFile, digest, remove, state_of
+from shelflife.lake.inbox import HANDLE_LENGTH, FileState, InboxFile, digest, is_sealed, remove, state_of
 from shelflife.lake.leasing import held_lease
 from shelflife.lake.loader import Loader
+from shelflife.lake.uploads import Uploads
 from shelflife.sources.registry import detect
 from shelflife.sources.source import ByteSource, ProfileFacts
-from shelflife.subjects.directory import Alias, ensure, tombstoned
-from shelflife.subjects.profile import facts_of, merge_profile
+from shelflife.subjects.directory import Alias, ensure, owners
+from shelflife.subjects.tombstones import tombstoned
+from shelflife.subjects.periods import ALWAYS
+from shelflife.subjects.profile import facts_of, merge_profile, time_zone_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
 
     from shelflife.control.database import Transaction
     from shelflife.estate import Estate
+    from shelflife.lake.uploads import Opened
     from shelflife.sources.source import SourceAdapter
 
 GROUP_BYTES = 64 << 20
@@ -102,7 +107,8 @@ def land(
     started = time.monotonic()
     give_up_dead(estate, clock())
     report = LandingReport()
-    for group in _groups(files):
+    ordered = Uploads(estate, clock()).in_order(files)
+    for group in _groups(consents_first(ordered) if estate.settings.consent == "required" else ordered):
         _land_group(estate, group, report, clock=clock, keep=keep)
         if progress:
             progress(len(report.files), len(files))
@@ -172,17 +178,20 @@ def _land_batch(
     now = clock()
     with held_lease(estate, "landing", clock) as lease, open_batch(estate, now) as batch:
         accounts, outcomes = [e.file.account for e in entries], [e.outcome for e in entries]
-        loader = Loader(estate, batch, accounts, outcomes, now, clock, lease)
+        uploads = Uploads(estate, now)
+        read = {index: e.file for index, e in enumerate(entries) if e.outcome.state == "landed"}
+        agreements = Agreements.of_batch(estate, read, uploads, now)
+        loader = Loader(estate, batch, accounts, outcomes, now, clock, lease, agreements)
         profiles: list[tuple[int, ProfileFacts]] = []
         for index, entry in enumerate(entries):
             if entry.outcome.state == "landed":
-                _read(loader, entry, index, profiles)
+                _read(loader, entry, index, profiles, uploads)
         if not any(entry.outcome.state == "landed" for entry in entries):
             return entries
         with _disk_errors():
             loader.flush()
         reached("land.before_commit")
-        _commit(estate, batch, loader, entries, profiles, clock)
+        _commit(estate, batch, loader, entries, profiles, uploads, clock)
         reached("land.committed")
     report.batches.append(batch.batch_id)
     report.touched |= loader.touched
@@ -237,33 +246,49 @@ def _settle_twins(entries: Sequence[_Entry]) -> None:
                 entry.outcome.error, entry.outcome.remedy = entry.twin.error, entry.twin.remedy
 
 
-def _read(loader: Loader, entry: _Entry, index: int, profiles: list[tuple[int, ProfileFacts]]) -> None:
+def _read(
+    loader: Loader,
+    entry: _Entry,
+    index: int,
+    profiles: list[tuple[int, ProfileFacts]],
+    uploads: Uploads,
+) -> None:
     """Read one file into the loader; a file that breaks off before anything was sealed is just refused."""
     waiting: list[pa.RecordBatch] = []
     rows, sealed_some = 0, False
     try:
-        source = ByteSource.from_path(entry.file.path)
+        upload = uploads.open(entry.file) if is_sealed(entry.file) else None
+        source = upload.source if upload else ByteSource.from_path(entry.file.path)
         adapter = detect(source)
         entry.outcome.source = adapter.name
-        _check_account(adapter, entry.file)
-        parsing = adapter.parse(source, now=loader.now)
+        if upload is None:
+            _check_account(adapter, entry.file)
+        parsing = adapter.parse(source, now=loader.now, zone=_zone(loader.estate, entry.file, upload))
         for part in parsing:
-            waiting.append(part)
+            waiting.append(uploads.checked(upload, part) if upload else part)
             rows += len(part)
             if loader.rows + rows >= loader.estate.settings.batch_rows:
                 with _disk_errors():
                     loader.add(waiting, index)
                     loader.flush()
                 waiting, rows, sealed_some = [], 0, True
+        found = [known for known in (parsing.profile, *parsing.profiles) if not known.empty]
+        consents = parsing.consents
+        if upload:
+            found = [uploads.profile(upload, known) for known in found]
+            consents = [uploads.consent(upload, decided) for decided in consents]
         _check_unchanged(entry)
     except SourceError as error:
-        if sealed_some:
+        if sealed_some or index in loader.agreements.ahead:
             raise _BrokeOffError(index, error) from None
         _refuse(entry.outcome, error)
         return
+    if upload:
+        uploads.accept(upload)
     loader.add(waiting, index)
     entry.outcome.ignored = Counter(parsing.ignored)
-    profiles += [(index, known) for known in (parsing.profile, *parsing.profiles) if not known.empty]
+    loader.agreements.take(consents, entry.file.account, entry.outcome)
+    profiles += [(index, known) for known in found]
     entry.outcome.profiles = sum(index == of for of, _ in profiles)
 
 
@@ -297,6 +322,7 @@ def _commit(
     loader: Loader,
     entries: Sequence[_Entry],
     profiles: Sequence[tuple[int, ProfileFacts]],
+    uploads: Uploads,
     clock: Clock,
 ) -> None:
     """Make the batch true: files, accounting, profiles, lineage and ledger in one transaction.
@@ -323,14 +349,23 @@ def _commit(
                 size=sealed.size,
                 sha256=sealed.sha256,
             )
+        loader.agreements.commit(tx, now)
         for index, known in profiles:
-            _merge(estate, tx, entries[index], known, now)
+            _merge(estate, tx, entries[index], known, loader.agreements, now)
+        uploads.commit(tx)
         _account(tx, batch, landed, loader, now)
         record.landing(estate, tx, batch, loader.sealed, [entry.outcome for entry in landed], now)
         reached("land.in_commit")
 
 
-def _merge(estate: Estate, tx: Transaction, entry: _Entry, known: ProfileFacts, now: datetime) -> None:
+def _merge(
+    estate: Estate,
+    tx: Transaction,
+    entry: _Entry,
+    known: ProfileFacts,
+    agreements: Agreements,
+    now: datetime,
+) -> None:
     """Put direct identifiers into the identity zone, never anywhere else."""
     kind, value = (
         (known.alias_kind or "account", known.alias) if known.alias else ("account", entry.file.account)
@@ -338,8 +373,26 @@ def _merge(estate: Estate, tx: Transaction, entry: _Entry, known: ProfileFacts, 
     if value is None:
         return
     name = Alias(kind, value)
-    if not tombstoned(estate, tx.conn, [name]):
+    if tombstoned(estate, tx.conn, [name]):
+        return
+    if not agreements.knows(tx, name):
+        entry.outcome.profiles -= 1
+        entry.outcome.ignored["profile without consent"] += 1
+        return
+    turns = owners(estate, tx.conn, [name]).get(name, ())
+    # Facts carry no time: where a name passed on, nothing says of which of its owners they are.
+    if all(turn.periods == ALWAYS for turn in turns):
         merge_profile(estate, tx, ensure(estate, tx, [name], now)[name], facts_of(known))
+
+
+def _zone(estate: Estate, file: InboxFile, upload: Opened | None) -> str | None:
+    """Return the time zone of whoever a file belongs to, as far as it is known."""
+    account = Alias("account", file.account) if file.account is not None else None
+    name = upload.owner if upload else account
+    if name is None:
+        return None
+    with estate.database.read() as conn:
+        return time_zone_of(estate, conn, name)
 
 
 def _account(tx: Transaction, batch: Batch, landed: Sequence[_Entry], loader: Loader, now: datetime) -> None:

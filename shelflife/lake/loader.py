@@ -17,6 +17,7 @@ import pyarrow as pa
 from shelflife.control.crashpoints import reached
 from shelflife.keys import leases
 from shelflife.lake import sorting
+from shelflife.lake.agreements import strangers
 from shelflife.lake.catalog import (
     DataFile,
     Partition,
@@ -39,7 +40,10 @@ from shelflife.policy.loading import load_policies
 from shelflife.seal.blocks import seal_blocks
 from shelflife.seal.files import write_sealed
 from shelflife.signals.sample import IDENTITY
-from shelflife.subjects.directory import Alias, Subject, ensure, returned, tombstoned
+from shelflife.subjects.directory import Alias, Subject, Turn, mint
+from shelflife.subjects.directory import owners as owners_of
+from shelflife.subjects.periods import ALWAYS
+from shelflife.subjects.tombstones import refused_periods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +51,9 @@ if TYPE_CHECKING:
 
     from shelflife.estate import Estate
     from shelflife.lake.accounting import FileOutcome
+    from shelflife.lake.agreements import Agreements
     from shelflife.lake.batches import Batch
+    from shelflife.subjects.periods import Periods
 
 RAW = "raw"
 
@@ -75,10 +81,11 @@ class Loader:
         accounts: the account of each file of the batch, by index.
         outcomes: the accounting of each file of the batch, by index.
         clock: gives the time.
+        agreements: what the people of the batch have agreed to.
         lease: leave to hold keys; renewed with each flush, so that the largest file may take its time.
         seen: the version of each partition that duplicates were looked for in; the commit is refused if one moved.
         sealed: the pending files.
-        subjects: everyone who had a row in the batch.
+        subjects: raw-zone pseudonyms of everyone whose alias the batch names.
     """
 
     estate: Estate
@@ -88,9 +95,10 @@ class Loader:
     now: datetime
     clock: Callable[[], datetime]
     lease: leases.Lease
+    agreements: Agreements
     seen: dict[str, int] = field(default_factory=dict)
     sealed: list[Sealed] = field(default_factory=list)
-    subjects: dict[Alias, Subject] = field(default_factory=dict, repr=False)
+    subjects: set[bytes] = field(default_factory=set, repr=False)
     quarantined: Counter[tuple[int, str]] = field(default_factory=Counter)
     touched: set[tuple[str, str]] = field(default_factory=set)
     _waiting: list[pa.Table] = field(default_factory=list, repr=False)
@@ -117,31 +125,42 @@ class Loader:
             return
         table, self._waiting, self._rows = pa.concat_tables(self._waiting), [], 0
         frame, names = sorting.with_people(table, self.accounts)
-        owners, erased, back = self._people(names)
-        frame = sorting.with_fate(frame, erased, arrived=self.now.strftime("%Y-%m"), returned=back)
+        people, turns, erased = self._people(names)
+        frame = sorting.with_fate(frame, erased, arrived=self.now.strftime("%Y-%m"))
+        if self.agreements.required:
+            frame = strangers(frame, [who for who, owners in enumerate(turns) if not owners])
+        frame = self.agreements.refuse(sorting.with_owners(frame, turns), people)
         homes = self._homes(frame)
-        keys = self._keys(homes, owners)
+        keys = self._keys(homes, people)
         frame = _refuse_late(frame, homes, keys)
         self._count_refused(frame)
         kept = frame.filter(pl.col("refusal").is_null())
-        fresh = sorting.without_duplicates(kept, self._existing(kept, owners))
+        fresh = sorting.without_duplicates(kept, self._existing(kept, people))
         self._count(kept, fresh)
-        self._write(fresh, homes, owners, keys)
+        self._write(fresh, homes, people, keys)
 
-    def _people(self, names: Sequence[Alias]) -> tuple[list[Subject | None], set[int], dict[int, datetime]]:
-        """Return the subject of each alias, which of them are of erased people, and since when some are back."""
+    def _people(
+        self, names: Sequence[Alias]
+    ) -> tuple[list[Subject], list[list[tuple[int, Periods]]], dict[int, Periods]]:
+        """Return the people of a batch; for each alias who of them has or had it, and when it was an erased person's."""
         with self.estate.database.commit() as tx:
             self.lease = leases.renew(tx, self.lease, self.clock(), self.estate.settings.lease_seconds)
-            buried = tombstoned(self.estate, tx.conn, names)
-            back = returned(self.estate, tx.conn, names)
-            people = ensure(self.estate, tx, [name for name in names if name not in buried], self.now)
-        self.subjects |= people
-        number = {name: who for who, name in enumerate(names)}
-        return (
-            [people.get(name) for name in names],
-            {number[name] for name in buried},
-            {number[name]: since for name, since in back.items()},
-        )
+            refused = refused_periods(self.estate, tx.conn, names)
+            kept = [name for name in names if refused.get(name) != ALWAYS]
+            known = owners_of(self.estate, tx.conn, kept)
+            # Nobody becomes a subject by rows that are refused for want of consent.
+            new = set() if self.agreements.required else set(kept) - set(known)
+            minted = mint(self.estate, tx, dict.fromkeys(sorted(new), ALWAYS), self.now)
+        for name, person in minted.items():
+            known[name] = (Turn(person, ALWAYS),)
+        people = {turn.person.raw_pid: turn.person for turns in known.values() for turn in turns}
+        self.subjects |= people.keys()
+        number = {pid: who for who, pid in enumerate(people)}
+        turns = [
+            [(number[turn.person.raw_pid], turn.periods) for turn in known.get(name, ())] for name in names
+        ]
+        place = {name: who for who, name in enumerate(names)}
+        return list(people.values()), turns, {place[name]: periods for name, periods in refused.items()}
 
     def _homes(self, frame: pl.DataFrame) -> Homes:
         """Return the partition of every table and period that has rows to keep."""
@@ -170,9 +189,9 @@ class Loader:
             self._classes[table_name] = class_of(policies, table_name, where.jurisdiction, where.purpose)
         return self._classes[table_name]
 
-    def _keys(self, homes: Homes, owners: Sequence[Subject | None]) -> Keys:
+    def _keys(self, homes: Homes, owners: Sequence[Subject]) -> Keys:
         """Look up the keys of every person for every stream that has rows; None where one was destroyed."""
-        people = {owner.raw_pid: who for who, owner in enumerate(owners) if owner}
+        people = {owner.raw_pid: who for who, owner in enumerate(owners)}
         keys: Keys = {}
         with self.estate.database.read() as conn:
             for stream in sorted({home.stream or "" for home in homes.values()}):
@@ -180,7 +199,7 @@ class Loader:
                 keys |= {(stream, who): found.get(pid) for pid, who in people.items()}
         return keys
 
-    def _existing(self, kept: pl.DataFrame, owners: Sequence[Subject | None]) -> pl.DataFrame | None:
+    def _existing(self, kept: pl.DataFrame, owners: Sequence[Subject]) -> pl.DataFrame | None:
         """Return the landed rows of the same people around the same days, as far as duplicates need them.
 
         The neighbouring periods are looked at too: the same moment sent again with another offset from UTC can have
@@ -192,7 +211,7 @@ class Loader:
             tables, periods = sorted({t for t, _ in around}), sorted({p for _, p in around})
             for home in partitions(conn, zone=RAW, tables=tables, periods=periods):
                 present = around.get((home.table_name, home.period), set())
-                people = {owner.raw_pid: who for who in present if (owner := owners[who])}
+                people = {owners[who].raw_pid: who for who in present}
                 self.seen.setdefault(home.partition_id, home.version)
                 files = files_of_partition(conn, home.partition_id, batch_id=self.batch.batch_id)
                 if files and people:
@@ -223,7 +242,7 @@ class Loader:
             self.outcomes[index].reasons[reason] += count
             self.quarantined[index, reason] += count
 
-    def _write(self, fresh: pl.DataFrame, homes: Homes, owners: Sequence[Subject | None], keys: Keys) -> None:
+    def _write(self, fresh: pl.DataFrame, homes: Homes, owners: Sequence[Subject], keys: Keys) -> None:
         """Seal and write one pending file for each partition that has fresh rows."""
         rows, groups = sorting.in_sealing_order(fresh)
         schema = schema_of(QUARANTINE)
@@ -239,7 +258,7 @@ class Loader:
         with self.estate.database.read() as conn:
             partition_keys = partition_keys_of(self.estate, conn, own)
         for group, home, file, partition_key in zip(groups, own, files, partition_keys, strict=True):
-            people = [owner.raw_pid for who in group.who if (owner := owners[who])]
+            people = [owners[who].raw_pid for who in group.who]
             sealed = seal_blocks(
                 table.slice(group.start, group.stop - group.start).select(schema_of(home.table_name).names),
                 group.bounds,

@@ -9,23 +9,26 @@ import datetime as dt
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from shelflife.lake.periods import days_of, period_of
+from shelflife.lake.turns import certainly_in, possibly_in
 from shelflife.lake.unseal import QUARANTINE, UNCLASSIFIED
 from shelflife.signals.sample import IDENTITY
 from shelflife.signals.vocabulary import PARTITION_GRAIN, SIGNALS
 from shelflife.subjects.directory import Alias
+from shelflife.subjects.periods import ALWAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
+
+    from shelflife.subjects.periods import Periods
 
 # A row that could not be read is the same as another only if it was received as the same text.
 BROKEN_COLUMNS = ("problem", "value_raw", "unit_raw")
@@ -84,19 +87,17 @@ def with_people(table: pa.Table, accounts: Sequence[str | None]) -> tuple[pl.Dat
 
 def with_fate(
     frame: pl.DataFrame,
-    erased: Collection[int],
+    erased: Mapping[int, Periods],
     *,
     arrived: str,
-    returned: Mapping[int, dt.datetime] = MappingProxyType({}),
 ) -> pl.DataFrame:
     """Give each row its table, period and, where it is not landed, the reason.
 
     Args:
         frame: rows of `with_people`.
-        erased: indexes (`who`) of people whose data is refused by arrival.
+        erased: aliases (`who`) with the periods in which they were an erased person's: always, where the data is refused
+            by arrival. A row that does not say when it was observed cannot be told from one of theirs.
         arrived: the month of arrival, the period of quarantined rows.
-        returned: people who came back after an erasure, with the time from which their data is theirs again. A row
-            that does not say when it was observed cannot be told from an old one.
 
     Returns:
         The rows with `stream`, `table_name`, `period` and `refusal` (a reason, or null).
@@ -106,7 +107,7 @@ def with_fate(
         stream=stream.fill_null(UNCLASSIFIED),
         refusal=pl.when(pl.col("who").is_null())
         .then(pl.lit("no_subject"))
-        .when(pl.col("who").is_in(sorted(erased)) | _before_return(returned))
+        .when(_of_erased(erased))
         .then(pl.lit("erased")),
     )
     monthly = [name for name, grain in PARTITION_GRAIN.items() if grain == "month"]
@@ -122,15 +123,45 @@ def with_fate(
     )
 
 
-def _before_return(returned: Mapping[int, dt.datetime]) -> pl.Expr:
-    """Tell which rows of people who came back are not known to be from after that."""
-    since = pl.col("who").replace_strict(
-        pl.Series(list(returned), dtype=pl.Int32),
-        pl.Series(list(returned.values()), dtype=pl.Datetime("us", "UTC")),
+def _of_erased(erased: Mapping[int, Periods]) -> pl.Expr:
+    """Tell which rows are, or may be, those of erased people."""
+    always = sorted(who for who, periods in erased.items() if periods == ALWAYS)
+    found = pl.col("who").is_in(always)
+    for who, periods in erased.items():
+        if periods != ALWAYS:
+            found |= (pl.col("who") == who) & possibly_in(periods)
+    return found
+
+
+def with_owners(frame: pl.DataFrame, owners: Sequence[Sequence[tuple[int, Periods]]]) -> pl.DataFrame:
+    """Turn aliases into the people whose they were when each row was observed.
+
+    Args:
+        frame: rows of `with_fate`.
+        owners: by alias (`who`), the people who have or had it and when.
+
+    Returns:
+        The rows with `who`, now a person; rows that fall into nobody's period are refused as `no_owner`, and so are
+        those that do not say when they were observed, where the alias passed from one person to another.
+    """
+    constant = [turns[0][0] if len(turns) == 1 and turns[0][1] == ALWAYS else None for turns in owners]
+    alias = pl.col("who")
+    person = alias.replace_strict(
+        pl.Series(range(len(owners)), dtype=pl.Int32),
+        pl.Series(constant, dtype=pl.Int32),
         default=None,
-        return_dtype=pl.Datetime("us", "UTC"),
+        return_dtype=pl.Int32,
     )
-    return since.is_not_null() & ~(pl.col("start_utc") >= since).fill_null(value=False)
+    for who, turns in enumerate(owners):
+        if constant[who] is None:
+            for owner, periods in turns:
+                theirs = (alias == who) & certainly_in(periods)
+                person = pl.when(theirs).then(pl.lit(owner, pl.Int32)).otherwise(person)
+    frame = frame.with_columns(who=person)
+    nobody = pl.col("who").is_null() & pl.col("refusal").is_null()
+    return frame.with_columns(
+        refusal=pl.when(nobody).then(pl.lit("no_owner")).otherwise("refusal"),
+    )
 
 
 def with_refusals(frame: pl.DataFrame, where: pl.DataFrame, reason: str) -> pl.DataFrame:

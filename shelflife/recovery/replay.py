@@ -19,17 +19,21 @@ from shelflife.control.tables import (
     data_file,
     hold,
     hold_subject,
+    identity_change,
     key_counter,
     keyring,
+    landing_key,
     lease,
     partition,
     request,
     subject,
     tombstone,
+    upload_device,
 )
 from shelflife.keys.keyrings import KEYRING_SLOTS
 from shelflife.keys.leases import advance_epoch
 from shelflife.keys.tree import KEYS_A_KIND, KeyKind
+from shelflife.subjects.periods import as_text, from_text, united
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -67,6 +71,7 @@ class Replay:
     awaiting: dict[tuple[str, bytes], AwaitingRewrite] = field(default_factory=dict)
     holds: set[str] = field(default_factory=set)
     requests: set[str] = field(default_factory=set)
+    revoked_devices: set[bytes] = field(default_factory=set)
     continuations: dict[str, Continuation] = field(default_factory=dict)
     erased: list[Destruction] = field(default_factory=list)
 
@@ -97,6 +102,7 @@ def merge(destructions: Iterable[Destruction]) -> Replay:
         merged.awaiting |= {(row.table_name, row.pid): row for row in one.awaiting}
         merged.holds.update(one.holds)
         merged.requests.update(one.requests)
+        merged.revoked_devices.update(one.revoked_devices)
         if one.continuation is not None:
             merged.continuations[one.continuation.request_id] = one.continuation
         if one.subjects or one.streams is not None:
@@ -150,6 +156,9 @@ def apply(estate: Estate, tx: Transaction, replay: Replay, now: datetime) -> Rep
     _bury(conn, replay.tombstones.values())
     _await_rewrites(conn, replay.awaiting.values())
     _delete(conn, hold_subject.c.hold_id, replay.holds)
+    _update(conn, upload_device.c.device_mac, replay.revoked_devices, state="revoked")
+    gone = {"state": "retired", "sealed": None, "key_number": None}
+    _update(conn, landing_key.c.key_number, replay.keys["identity"], **gone)
     _update(conn, request.c.request_id, replay.requests, sealed=None, manifest=None, key_number=None)
     conn.execute(lease.delete())
     advance_epoch(tx)
@@ -208,8 +217,10 @@ def _skip_numbers(conn: sa.Connection, keys: Mapping[str, set[int]]) -> None:
 
 def _forget_people(conn: sa.Connection, replay: Replay) -> int:
     """Remove the directory's rows; return how many people that is."""
+    _delete(conn, upload_device.c.pid, replay.subjects)
     _delete(conn, alias.c.alias_mac, replay.alias_macs)
     _delete(conn, alias.c.pid, replay.subjects)
+    _update(conn, identity_change.c.pid, replay.subjects, pid=None, sealed=None)
     gone = _delete(conn, subject.c.pid, replay.subjects)
     for zone, pids in replay.keyrings.items():
         _delete(conn, keyring.c.pid, pids, keyring.c.zone == zone)
@@ -223,9 +234,18 @@ def _bury(conn: sa.Connection, stones: Iterable[Tombstone]) -> None:
         known = conn.execute(sa.select(tombstone).where(here)).one_or_none()
         if known is None:
             conn.execute(tombstone.insert().values(**vars(stone)))
-        elif known.registered_again_at is not None and known.registered_again_at <= stone.erased_at:
-            again = {"erased_at": stone.erased_at, "reason": stone.reason, "registered_again_at": None}
-            conn.execute(tombstone.update().where(here).values(**again))
+        elif known.registered_again_at is None or known.registered_again_at <= stone.erased_at:
+            conn.execute(tombstone.update().where(here).values(**_again(known, stone)))
+
+
+def _again(known: sa.Row[Any], stone: Tombstone) -> dict[str, Any]:
+    """Return a tombstone that refuses what it refused before, and what it refused when it was recorded last."""
+    if known.registered_again_at is not None:
+        again = {"erased_at": stone.erased_at, "reason": stone.reason, "registered_again_at": None}
+        return {**again, "periods": stone.periods}
+    if known.periods is None or stone.periods is None:
+        return {"periods": None}
+    return {"periods": as_text(united([*from_text(known.periods), *from_text(stone.periods)]))}
 
 
 def _await_rewrites(conn: sa.Connection, rows: Iterable[AwaitingRewrite]) -> None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from shelflife.control.bulk import chunks
-from shelflife.control.tables import alias, keyring, partition, request, subject, tombstone
+from shelflife.control.tables import alias, keyring, partition, request, subject, tombstone, upload_device
 from shelflife.journal import journal
 from shelflife.rights.request_states import State
 from shelflife.seal.values import open_value
-from shelflife.subjects.directory import PROFILE_STREAM, Alias, tombstoned
+from shelflife.subjects.directory import PROFILE_STREAM, Alias
+from shelflife.subjects.tombstones import tombstoned
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -37,6 +38,7 @@ def unreplayed(estate: Estate, conn: sa.Connection) -> list[str]:
     checks = (
         ("subjects", subject.c.pid, {pid for one in gone for pid in one.subjects}),
         ("aliases of the erased", alias.c.pid, {pid for one in gone for pid in one.subjects}),
+        ("devices of the erased", upload_device.c.pid, {pid for one in gone for pid in one.subjects}),
         (
             "destroyed partitions",
             partition.c.partition_id,

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from shelflife.control.bulk import chunks
 from shelflife.control.crashpoints import reached
-from shelflife.control.tables import alias, subject
+from shelflife.control.tables import alias, identity_change, subject, upload_device
 from shelflife.errors import ReadersRemain
 from shelflife.estate import Secret
 from shelflife.journal.destruction import AwaitingRewrite, Continuation, Destruction, Tombstone
@@ -25,7 +25,9 @@ from shelflife.rights.manifest import Manifest, make_manifests, read_manifests, 
 from shelflife.rights.outcomes import PlaceOutcome, record_outcomes
 from shelflife.rights.request_states import State
 from shelflife.rights.requests import get_all, move_on, requests_in, sealed_names
-from shelflife.subjects.directory import alias_digest, bury
+from shelflife.subjects.directory import alias_digest, known_names
+from shelflife.subjects.periods import ALWAYS, united
+from shelflife.subjects.tombstones import bury, stored_periods
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from shelflife.ledger.entries import JSON
     from shelflife.rights.erasure import Options
     from shelflife.rights.requests import Request
+    from shelflife.subjects.directory import Alias
+    from shelflife.subjects.periods import Periods
 
 REASON = "erasure"
 _PAUSE_SECONDS = 0.1
@@ -73,8 +77,8 @@ def fence(estate: Estate, request_ids: Sequence[str], options: Options) -> None:
     now = options.clock()
     manifests = manifests_of(estate, request_ids)
     with estate.database.commit() as tx:
-        buried = [name for manifest in manifests if manifest.whole_person for name in manifest.aliases]
-        bury(estate, tx, buried, reason=REASON, now=now)
+        theirs = _refused(estate, tx.conn, manifests)
+        bury(estate, tx, list(theirs), reason=REASON, now=now, periods=theirs)
         move_on(tx, {one.request_id: {} for one in manifests}, State.FENCED)
         leases.advance_epoch(tx)
 
@@ -153,7 +157,10 @@ def _destroy_keys(estate: Estate, tx: Transaction, manifests: Sequence[Manifest]
 def _forget(tx: Transaction, manifests: Sequence[Manifest]) -> None:
     """Remove people's rows from the directory; what they hold is noise by now."""
     for chunk in chunks([one.pids["identity"] for one in manifests], _AT_ONCE):
+        tx.conn.execute(sa.delete(upload_device).where(upload_device.c.pid.in_(chunk)))
         tx.conn.execute(sa.delete(alias).where(alias.c.pid.in_(chunk)))
+        here = identity_change.c.pid.in_(chunk)
+        tx.conn.execute(sa.update(identity_change).where(here).values(pid=None, sealed=None))
         tx.conn.execute(sa.delete(subject).where(subject.c.pid.in_(chunk)))
 
 
@@ -198,6 +205,18 @@ def _record_destroyed(
     move_on(tx, facts, State.KEYS_DESTROYED)
 
 
+def _refused(estate: Estate, conn: sa.Connection, manifests: Sequence[Manifest]) -> dict[Alias, Periods]:
+    """Return what is refused from now on: every alias of the people, for the time that it was theirs."""
+    whole = [manifest for manifest in manifests if manifest.whole_person]
+    known = known_names(estate, conn, [manifest.pids["identity"] for manifest in whole])
+    found: dict[Alias, Periods] = {}
+    for manifest in whole:
+        theirs = known.get(manifest.pids["identity"]) or {}
+        for name in manifest.aliases:
+            found[name] = united([*found.get(name, ()), *theirs.get(name, ALWAYS)])
+    return found
+
+
 def _destruction(
     estate: Estate,
     conn: sa.Connection,
@@ -209,9 +228,13 @@ def _destruction(
     """Return what the journal keeps, so that a restored backup loses the same keys again."""
     pid = manifest.pids["derived"]
     whole = manifest.whole_person
-    buried = [
-        Tombstone(alias_digest(estate, conn, name, Secret.TOMBSTONE), REASON, now)
-        for name in manifest.aliases
+    stones = [alias_digest(estate, conn, name, Secret.TOMBSTONE) for name in manifest.aliases]
+    buried = [Tombstone(stone, REASON, now, stored_periods(conn, stone)) for stone in stones]
+    # Where a name passed on, the rows of the others who have or had it stay.
+    own = [
+        alias_digest(estate, conn, name)
+        for name, stone in zip(manifest.aliases, buried, strict=True)
+        if stone.periods is None
     ]
     return Destruction(
         kind="erasure",
@@ -219,7 +242,7 @@ def _destruction(
         at=now,
         keys=manifest.keys,
         subjects=[manifest.pids["identity"]] if whole else [],
-        alias_macs=[alias_digest(estate, conn, name) for name in manifest.aliases] if whole else [],
+        alias_macs=own if whole else [],
         tombstones=buried if whole else [],
         keyrings={zone: [manifest.pids[zone]] for zone in ("identity", "raw")} if whole else {},
         awaiting=[AwaitingRewrite(table, pid, manifest.request_id, due_at) for table in manifest.tables],

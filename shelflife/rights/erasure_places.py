@@ -25,6 +25,7 @@ from shelflife.rights.outcomes import COPY, PlaceOutcome, outcomes, record_outco
 from shelflife.rights.request_states import State
 from shelflife.rights.requests import move_on, requests_in
 from shelflife.subjects.directory import Alias
+from shelflife.subjects.tombstones import tombstoned
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -166,7 +167,10 @@ def _empty_inbox(estate: Estate, manifest: Manifest, options: Options) -> int:
 
     Landing refuses and counts the rows of the erased, and keeps those of anybody else that such a file names.
     """
-    accounts = {name for name in manifest.aliases if name.kind == _ACCOUNT}
+    with estate.database.read() as conn:
+        # What waits under a name that passed on is not the person's alone: it is landed, never discarded.
+        gone = tombstoned(estate, conn, manifest.aliases)
+    accounts = {name for name in gone if name.kind == _ACCOUNT}
     if not manifest.whole_person or not accounts:
         return 0
 

@@ -100,9 +100,8 @@ def periods_of(estate: Estate, conn: sa.Connection, person: Subject) -> dict[Ali
     Raises:
         KeyDestroyed: the person's identity keys are gone.
     """
-    key = profile_key(estate, conn, person.identity_pid)
-    rows = conn.execute(sa.select(alias).where(alias.c.pid == person.identity_pid))
-    return {_opened_alias(key, row): opened_periods(key, row) for row in rows}
+    profile_key(estate, conn, person.identity_pid)
+    return known_names(estate, conn, [person.identity_pid]).get(person.identity_pid) or {}
 
 
 def known_aliases(
@@ -118,16 +117,28 @@ def known_aliases(
     Returns:
         By pseudonym the aliases; None for a person whose identity key is gone. Unknown people are absent.
     """
+    found = known_names(estate, conn, pids)
+    return {pid: sorted(names) if names is not None else None for pid, names in found.items()}
+
+
+def known_names(
+    estate: Estate, conn: sa.Connection, pids: Sequence[bytes]
+) -> dict[bytes, dict[Alias, Periods] | None]:
+    """Open the aliases of those people whom the directory still has, with the periods in which each was theirs.
+
+    Returns:
+        By pseudonym the aliases; None for a person whose identity key is gone. Unknown people are absent.
+    """
     keys = estate.keyrings["identity"].keys(conn, pids, PROFILE_STREAM)
-    found: dict[bytes, list[Alias] | None] = {}
+    found: dict[bytes, dict[Alias, Periods] | None] = {}
     for chunk in _chunks(sorted(set(pids))):
         for pid in conn.execute(sa.select(subject.c.pid).where(subject.c.pid.in_(chunk))).scalars():
-            found[bytes(pid)] = [] if keys.get(bytes(pid)) is not None else None
+            found[bytes(pid)] = {} if keys.get(bytes(pid)) is not None else None
         for row in conn.execute(sa.select(alias).where(alias.c.pid.in_(chunk))):
             key, names = keys.get(bytes(row.pid)), found.get(bytes(row.pid))
             if key is not None and names is not None:
-                names.append(_opened_alias(key, row))
-    return {pid: sorted(names) if names is not None else None for pid, names in found.items()}
+                names[_opened_alias(key, row)] = opened_periods(key, row)
+    return found
 
 
 def find(
@@ -194,7 +205,9 @@ def by_identity_pid(estate: Estate, conn: sa.Connection, pids: Sequence[bytes]) 
             key = keys.get(pid)
             if key is None:
                 raise KeyDestroyed("A subject's identity key was destroyed.", remedy="Treat it as erased.")
-            found[pid] = subject_from(estate, conn, open_value(key, bytes(row.sealed_id), ("subject-id", pid)))
+            found[pid] = subject_from(
+                estate, conn, open_value(key, bytes(row.sealed_id), ("subject-id", pid))
+            )
     return found
 
 
@@ -216,30 +229,35 @@ def mint(
 ) -> dict[Alias, Subject]:
     """Make a new subject with its keyrings for each alias, which is theirs in the given periods."""
     minted = {name: subject_from(estate, tx.conn, uuid.uuid4().bytes) for name in names}
-    enrol(estate, tx, list(minted.values()), now)
+    keys = enrol(estate, tx, list(minted.values()), now)
     for name, person in minted.items():
-        attach(estate, tx, name, person, names[name], now)
+        row = _alias_row(estate, tx.conn, name, person, keys[person.identity_pid], names[name], now)
+        tx.conn.execute(alias.insert().values(**row))
     return minted
 
 
-def enrol(estate: Estate, tx: Transaction, newcomers: Sequence[Subject], now: datetime) -> None:
-    """Make the keyrings and directory rows of new subjects; one that is there already stays as it is."""
+def enrol(estate: Estate, tx: Transaction, newcomers: Sequence[Subject], now: datetime) -> dict[bytes, bytes]:
+    """Make the keyrings and directory rows of new subjects; one that is there already stays as it is.
+
+    Returns:
+        By identity-zone pseudonym the key that everything of the person in that zone is sealed under.
+    """
     pids = [person.identity_pid for person in newcomers]
     # Each zone's rings are numbered in the order of its own pseudonyms, so that equal numbers mean nothing.
     estate.keyrings["identity"].ensure(tx, sorted(pids))
     estate.keyrings["raw"].ensure(tx, sorted(person.raw_pid for person in newcomers))
-    keys = estate.keyrings["identity"].keys(tx.conn, pids, PROFILE_STREAM)
+    found = estate.keyrings["identity"].keys(tx.conn, pids, PROFILE_STREAM)
+    keys = {pid: key for pid, key in found.items() if key is not None}
     known: set[bytes] = set()
     for chunk in _chunks(pids):
         rows = tx.conn.execute(sa.select(subject.c.pid).where(subject.c.pid.in_(chunk))).scalars()
         known.update(bytes(pid) for pid in rows)
     for person in newcomers:
-        key = keys[person.identity_pid]
-        if person.identity_pid not in known and key is not None:
-            sealed = seal_value(key, person.subject_id, ("subject-id", person.identity_pid))
-            tx.conn.execute(
-                subject.insert().values(pid=person.identity_pid, sealed_id=sealed, created_at=_day(now))
-            )
+        pid = person.identity_pid
+        if pid not in known:
+            sealed = seal_value(keys[pid], person.subject_id, ("subject-id", pid))
+            tx.conn.execute(subject.insert().values(pid=pid, sealed_id=sealed, created_at=_day(now)))
+    return keys
 
 
 def pseudonym_map(estate: Estate, conn: sa.Connection, from_zone: str, to_zone: str) -> dict[bytes, bytes]:
@@ -259,19 +277,8 @@ def attach(
     if not periods:
         return
     key = profile_key(estate, tx.conn, person.identity_pid)
-    sealed_periods = None
-    if periods != ALWAYS:
-        sealed_periods = seal_value(key, json.dumps(as_text(periods)).encode(), ("alias-periods", digest))
-    tx.conn.execute(
-        alias.insert().values(
-            alias_mac=digest,
-            pid=person.identity_pid,
-            kind=name.kind,
-            sealed=seal_value(key, name.value.encode(), ("alias", digest)),
-            sealed_periods=sealed_periods,
-            created_at=_day(now),
-        )
-    )
+    row = _alias_row(estate, tx.conn, name, person, key, periods, now)
+    tx.conn.execute(alias.insert().values(**row))
 
 
 def profile_key(estate: Estate, conn: sa.Connection, pid: bytes) -> bytes:
@@ -301,6 +308,29 @@ def opened_periods(key: bytes | None, row: sa.Row[Any]) -> Periods:
         return ALWAYS
     body = open_value(key, bytes(row.sealed_periods), ("alias-periods", bytes(row.alias_mac)))
     return from_text(json.loads(body))
+
+
+def _alias_row(
+    estate: Estate,
+    conn: sa.Connection,
+    name: Alias,
+    person: Subject,
+    key: bytes,
+    periods: Periods,
+    now: datetime,
+) -> dict[str, object]:
+    digest = alias_digest(estate, conn, name)
+    sealed = None
+    if periods != ALWAYS:
+        sealed = seal_value(key, json.dumps(as_text(periods)).encode(), ("alias-periods", digest))
+    return {
+        "alias_mac": digest,
+        "pid": person.identity_pid,
+        "kind": name.kind,
+        "sealed": seal_value(key, name.value.encode(), ("alias", digest)),
+        "sealed_periods": sealed,
+        "created_at": _day(now),
+    }
 
 
 def _opened_alias(key: bytes, row: sa.Row[Any]) -> Alias:

@@ -15,10 +15,12 @@ import sqlalchemy as sa
 
 from shelflife.control.tables import attribute_disclosure, subject
 from shelflife.control.tables import estate as estate_table
-from shelflife.errors import KeyDestroyed
+from shelflife.errors import ConfigurationError, KeyDestroyed
 from shelflife.keys.pseudonyms import pseudonym
 from shelflife.seal.values import open_value, seal_value
-from shelflife.subjects.directory import PROFILE_STREAM, everyone
+from shelflife.sources.zones import is_zone
+from shelflife.subjects.directory import PROFILE_STREAM, everyone, owners
+from shelflife.subjects.periods import ALWAYS
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -27,11 +29,14 @@ if TYPE_CHECKING:
     from shelflife.control.database import Transaction
     from shelflife.estate import Estate
     from shelflife.sources.source import ProfileFacts
-    from shelflife.subjects.directory import Subject
+    from shelflife.subjects.directory import Alias, Subject
 
 Facts = dict[str, str | list[str]]
 ATTRIBUTES_SCHEMA = pa.schema([("pid", pa.binary()), ("age_band", pa.string()), ("sex", pa.string())])
 UNKNOWN = "unknown"
+TIME_ZONE = "time_zone"
+"""The fact that wall-clock times without a zone are placed by."""
+
 _BANDS = ((18, "under 18"), (30, "18-29"), (40, "30-39"), (50, "40-49"), (60, "50-59"), (70, "60-69"))
 
 
@@ -102,6 +107,37 @@ def merge_profile(
     )
     tx.conn.execute(estate_table.update().values(attributes_version=estate_table.c.attributes_version + 1))
     return True
+
+
+def time_zone_of(estate: Estate, conn: sa.Connection, name: Alias) -> str | None:
+    """Return the time zone that wall-clock times of whoever has an alias are in: an IANA name, none when not known.
+
+    Where the alias passed from one person to another, no single zone is right for all of its rows, and none is given.
+    """
+    turns = owners(estate, conn, [name]).get(name, ())
+    if len(turns) != 1 or turns[0].periods != ALWAYS:
+        return None
+    zone = _text(read_profile(estate, conn, turns[0].person), TIME_ZONE)
+    return zone if is_zone(zone) else None
+
+
+def set_time_zone(estate: Estate, tx: Transaction, person: Subject, zone: str) -> None:
+    """Seal a time zone into a person's profile; files that are landed from now on are read with it.
+
+    Args:
+        estate: the estate.
+        tx: the transaction.
+        person: whose it is.
+        zone: an IANA name such as "Europe/Berlin".
+
+    Raises:
+        ConfigurationError: there is no such time zone.
+    """
+    if not is_zone(zone):
+        raise ConfigurationError(
+            "There is no time zone of this name.", remedy="Use a name of the IANA database: Europe/Berlin."
+        )
+    merge_profile(estate, tx, person, {TIME_ZONE: zone})
 
 
 def age_band(birth_date: str | None, on: dt.date) -> str:

@@ -15,7 +15,8 @@ from shelflife.lake.inbox import list_inbox
 from shelflife.lake.landing import land
 from shelflife.lake.loader import Loader
 from shelflife.lake.status import status
-from shelflife.subjects.directory import Alias, bury, find
+from shelflife.subjects.directory import Alias, find
+from shelflife.subjects.tombstones import bury
 from tests.conftest import NOW
 from tests.lake.state import derived_rows, raw_rows
 

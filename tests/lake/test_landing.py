@@ -19,7 +19,8 @@ from shelflife.lake.inbox import HANDLE_LENGTH, InboxFile, digest, list_inbox, r
 from shelflife.lake.landing import land
 from shelflife.lake.loader import Loader
 from shelflife.lake.status import status
-from shelflife.subjects.directory import Alias, bury
+from shelflife.subjects.directory import Alias
+from shelflife.subjects.tombstones import bury
 from tests.canaries import hits
 from tests.conftest import NOW
 from tests.lake.conftest import ROOT, settings_in

@@ -10,7 +10,8 @@ import pytest
 from shelflife.errors import ConfigurationError
 from shelflife.lake.inbox import list_inbox
 from shelflife.lake.landing import land
-from shelflife.subjects.directory import Alias, aliases_of, bury, find, register_again
+from shelflife.subjects.directory import Alias, aliases_of, find
+from shelflife.subjects.tombstones import bury, register_again
 from tests.conftest import NOW
 from tests.lake.state import raw_rows
 

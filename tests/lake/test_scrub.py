@@ -22,7 +22,8 @@ from shelflife.lake.scrub import scrub
 from shelflife.lake.unseal import partition_keys_of
 from shelflife.seal.files import read_sealed
 from shelflife.seal.locators import locators
-from shelflife.subjects.directory import Alias, bury, find
+from shelflife.subjects.directory import Alias, find
+from shelflife.subjects.tombstones import bury
 from tests.conftest import NOW
 from tests.lake.conftest import ROOT, settings_in
 from tests.lake.state import raw_rows

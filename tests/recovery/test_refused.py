@@ -26,7 +26,8 @@ from shelflife.recovery.restore import restore
 from shelflife.rights.finality import finalize
 from shelflife.rights.request_states import State
 from shelflife.rights.requests import set_state
-from shelflife.subjects.directory import Alias, bury, register_again
+from shelflife.subjects.directory import Alias
+from shelflife.subjects.tombstones import bury, register_again
 from tests.lake.conftest import settings_in
 from tests.recovery.conftest import lose, purge
 from tests.rights.conftest import ask, erase

@@ -29,7 +29,8 @@ from shelflife.retention.release import Released, release
 from shelflife.retention.resealing import fresh_rows
 from shelflife.seal.envelope import read_envelope
 from shelflife.seal.envelope_keys import ExportPrivateKey
-from shelflife.subjects.directory import Alias, bury, find
+from shelflife.subjects.directory import Alias, find
+from shelflife.subjects.tombstones import bury
 from tests.conftest import NOW
 from tests.retention.conftest import OLD, OLDER, RECENT, clock, hold_on, land_rows, pid, rows
 from tests.retention.state import held, landed, readable

@@ -30,7 +30,8 @@ from shelflife.lake.landing import land
 from shelflife.lake.rewrite import rewrite_without
 from shelflife.lake.scrub import scrub
 from shelflife.rights.verify import Target, Verification, verify
-from shelflife.subjects.directory import Alias, bury, find
+from shelflife.subjects.directory import Alias, find
+from shelflife.subjects.tombstones import bury
 from shelflife.synthetic.inbox import write_inbox
 from tests.conftest import NOW
 from tests.copies.estates import declared

@@ -52,6 +52,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device_mac", name=op.f("pk_upload_device")),
     )
     op.create_index(op.f("ix_upload_device_pid"), "upload_device", ["pid"], unique=False)
+    op.add_column("tombstone", sa.Column("periods", sa.JSON(none_as_null=True), nullable=True))
+    _create_identity_change()
 
 
 def downgrade() -> None:
@@ -60,6 +62,29 @@ def downgrade() -> None:
         "The control database cannot go back to an older schema.",
         remedy="Restore a backup from before the update instead.",
     )
+
+
+def _create_identity_change() -> None:
+    """Make the register of merges, splits and names that pass on."""
+    states = "'prepared', 'moved', 'settled', 'cleared', 'rewritten', 'done', 'withdrawn'"
+    op.create_table(
+        "identity_change",
+        sa.Column("change_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("plan_digest", sa.String(length=64), nullable=False),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("pid", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("files", sa.JSON(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("kind IN ('merge', 'split', 'transfer')", name=op.f("ck_identity_change_kind")),
+        sa.CheckConstraint(f"state IN ({states})", name=op.f("ck_identity_change_state")),
+        sa.PrimaryKeyConstraint("change_id", name=op.f("pk_identity_change")),
+    )
+    op.create_index(op.f("ix_identity_change_pid"), "identity_change", ["pid"], unique=False)
+    op.create_index(op.f("ix_identity_change_state"), "identity_change", ["state"], unique=False)
 
 
 _POSITION = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
