@@ -7,12 +7,13 @@ and without it there is nothing to expand. Entity declarations are refused outri
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
 from shelflife.errors import SourceError
-from shelflife.sources.apple_types import SIGNAL_OF_TYPE, WORKOUT_TYPE, type_key, workout_code
+from shelflife.sources.apple_beats import BEAT, MOST_BEATS, Beat
+from shelflife.sources.apple_prolog import after_prolog, refuse
+from shelflife.sources.apple_types import BEAT_TYPES, SIGNAL_OF_TYPE, WORKOUT_TYPE, type_key, workout_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,23 +21,20 @@ if TYPE_CHECKING:
     from shelflife.sources.containers import ByteStream
     from shelflife.sources.source import Parsing
 
-TYPE, VALUE, UNIT, SOURCE, DEVICE, START, END, CREATED, ENTERED, ZONE, RECORD_ID, POSITION = range(12)
-"""Places in a pulled row."""
+TYPE, VALUE, UNIT, SOURCE, DEVICE, START, END, CREATED, ENTERED, ZONE, RECORD_ID, POSITION, BEATS = range(13)
+"""Places in a pulled row; all before `POSITION` are texts."""
 
-PulledRow = list["str | int | None"]
+PulledRow = list["str | int | list[Beat] | None"]
 _READ_BYTES = 256 * 1024
 _LONGEST_TOKEN = 1024 * 1024
-_LONGEST_PROLOG = 1024 * 1024
 _DEEPEST = 12
-_ROOT = b"<HealthData"
-_ENTITY = re.compile(rb"<!ENTITY", re.IGNORECASE)
+_MOST_STATISTICS = 256
 # Raw control characters are not XML, but some iOS versions write them (U+000B in names).
 _CONTROL = bytes(byte for byte in range(1, 32) if byte not in b"\t\n\r")
 _WITHOUT_CONTROL = bytes.maketrans(_CONTROL, b" " * len(_CONTROL))
 _NO_RECORDS = frozenset({"ExportDate", "Me"})
-_COUNTED_CHILDREN = frozenset(
-    {"InstantaneousBeatsPerMinute", "WorkoutRoute", "WorkoutEvent", "WorkoutActivity"}
-)
+_COUNTED_CHILDREN = frozenset({BEAT, "WorkoutRoute", "WorkoutEvent", "WorkoutActivity"})
+_BEAT_LIST = "HeartRateVariabilityMetadataList"
 _KNOWN_CHILDREN = frozenset(
     {"Correlation", "ActivitySummary", "ClinicalRecord", "Audiogram", "VisionPrescription", "StateOfMind"}
 )
@@ -61,23 +59,26 @@ class ExportReader:
     """Turns XML events into rows and counts.
 
     Attributes:
-        rows: rows pulled and not taken yet.
+        waiting: how many rows and beats are pulled and not taken yet.
         export_date: text of the ExportDate element.
     """
 
     def __init__(self, parsing: Parsing) -> None:
-        self.rows: list[PulledRow] = []
+        self.waiting = 0
         self.export_date: str | None = None
         self.me: dict[str, str] = {}
         self._parsing = parsing
         self._depth = 0
+        self._rows: list[PulledRow] = []
         self._row: PulledRow | None = None
+        self._beats: list[Beat] = []
+        self._list_begins = False
         self._workout: dict[str, object] | None = None
         self._parser = expat.ParserCreate("utf-8")
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
-        self._parser.StartDoctypeDeclHandler = _refuse
-        self._parser.EntityDeclHandler = _refuse
+        self._parser.StartDoctypeDeclHandler = refuse
+        self._parser.EntityDeclHandler = refuse
 
     def read(self, stream: ByteStream) -> Iterator[None]:
         """Read the stream, pausing after each piece so that the caller can take the rows.
@@ -85,7 +86,7 @@ class ExportReader:
         Raises:
             SourceError: it is not a well-formed export, or one made to exhaust memory.
         """
-        chunk, cut = _after_prolog(stream)
+        chunk, cut = after_prolog(stream)
         fed = 0
         while chunk:
             if b"\0" in chunk:
@@ -101,6 +102,12 @@ class ExportReader:
             chunk = stream.read(_READ_BYTES)
         self._feed(b"", last=True, cut=cut)
         yield
+
+    def take(self, most: int) -> list[PulledRow]:
+        """Return at most so many of the rows that are complete; each comes with its beats."""
+        taken, self._rows = self._rows[:most], self._rows[most:]
+        self.waiting -= sum(map(_weight, taken))
+        return taken
 
     def _feed(self, chunk: bytes, *, last: bool, cut: int) -> None:
         try:
@@ -126,10 +133,16 @@ class ExportReader:
 
     def _end(self, name: str) -> None:
         self._depth -= 1
-        if self._workout is not None and self._depth == 1 and name == "Workout":
-            if self._row is not None:
-                self._row[VALUE] = json.dumps(self._workout, ensure_ascii=False)
+        if self._depth != 1 or self._row is None:
+            return
+        if self._workout is not None and name == "Workout":
+            self._row[VALUE] = json.dumps(self._workout, ensure_ascii=False)
             self._workout = None
+        if self._beats:
+            self._row[BEATS], self._beats = self._beats, []
+        self._rows.append(self._row)
+        self.waiting += _weight(self._row)
+        self._row = None
 
     def _record(self, attributes: dict[str, str]) -> None:
         record_type = attributes.get("type")
@@ -157,8 +170,8 @@ class ExportReader:
             None,
             None,
             self._parsing.records,
+            None,
         ]
-        self.rows.append(self._row)
 
     def _metadata(self, attributes: dict[str, str]) -> None:
         place = _METADATA.get(attributes.get("key", ""))
@@ -187,38 +200,40 @@ class ExportReader:
             )
         if name == "Record":
             self._parsing.ignore("Correlation/Record")
+        elif name == BEAT and self._depth == 4 and self._row is not None and self._row[TYPE] in BEAT_TYPES:
+            self._beat(attributes)
+        elif name == _BEAT_LIST:
+            self._list_begins = True
         elif name in _COUNTED_CHILDREN:
             self._parsing.ignore(name)
+        elif name == "Location":
+            self._parsing.ignore("WorkoutRoute/Location")
         elif name == "WorkoutStatistics" and self._workout is not None and self._depth == 3:
-            facts = {key: attributes[key] for key in _STATISTIC_FACTS if key in attributes}
-            statistics = self._workout.setdefault("statistics", [])
-            if isinstance(statistics, list):
-                statistics.append(facts)
+            self._statistic(self._workout, attributes)
+
+    def _beat(self, attributes: dict[str, str]) -> None:
+        if len(self._beats) >= MOST_BEATS:
+            raise SourceError(
+                f"A record holds more than {MOST_BEATS} heart beats.",
+                remedy="No health export has one; the file is damaged or hostile.",
+            )
+        self._parsing.records += 1
+        self._beats.append(Beat(attributes.get("time"), attributes.get("bpm"), self._list_begins))
+        self._list_begins = False
+
+    def _statistic(self, workout: dict[str, object], attributes: dict[str, str]) -> None:
+        statistics = workout.setdefault("statistics", [])
+        if isinstance(statistics, list) and len(statistics) < _MOST_STATISTICS:
+            statistics.append({key: attributes[key] for key in _STATISTIC_FACTS if key in attributes})
+        else:
+            self._parsing.ignore("WorkoutStatistics")
+
+
+def _weight(row: PulledRow) -> int:
+    beats = row[BEATS]
+    return 1 + (len(beats) if isinstance(beats, list) else 0)
 
 
 def _check_root(name: str) -> None:
     if name != "HealthData":
         raise SourceError("The XML is not a health export.", remedy="Give the export.xml of Apple Health.")
-
-
-def _refuse(*_: object) -> None:
-    raise SourceError(
-        "The XML declares entities or a second document type.",
-        remedy="Health exports do not; this file is made to harm. Do not land it.",
-    )
-
-
-def _after_prolog(stream: ByteStream) -> tuple[bytes, int]:
-    """Return the bytes from the root element on that were read, and how many came before."""
-    seen = b""
-    while (found := seen.find(_ROOT)) < 0:
-        chunk = stream.read(_READ_BYTES)
-        if not chunk or len(seen) > _LONGEST_PROLOG:
-            raise SourceError(
-                "There is no HealthData element where an export has it.",
-                remedy="Give the export.xml of Apple Health, as UTF-8 and unchanged.",
-            )
-        seen += chunk
-    if _ENTITY.search(seen, 0, found):
-        _refuse()
-    return seen[found:], found

@@ -1,9 +1,10 @@
 """Apple Health: `export.xml`, plain, gzip, or inside the `export.zip` that the phone shares.
 
-The offset in a date is that of the phone when it exported, so `tz_basis` is `export` unless the record names its own
-zone. Children of a Correlation are also top-level records (the document type says so) and are counted, not landed;
-so are record types without a signal, activity summaries, heart beats and routes, which hold locations. Names of
-devices and sources, and the attributes of `Me`, go to the profile.
+The offset in a date is that of the phone when it exported. The zone that a record names wins over it (`tz_basis`
+`sample`), then the account's zone (`account`); without either the basis is `export`. The instant is right in all cases.
+Children of a Correlation are also top-level records (the document type says so) and are counted, not landed; so are
+record types without a signal, activity summaries, and routes, which hold locations. Heart beats become intervals
+(`apple_beats`). Names of devices and sources, and the attributes of `Me`, go to the profile.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 
 from shelflife.sources.apple_elements import ExportReader
-from shelflife.sources.apple_rows import apple_batch
+from shelflife.sources.apple_rows import apple_batches
 from shelflife.sources.apple_types import TYPES
 from shelflife.sources.containers import open_content, other_members
 from shelflife.sources.profile_text import sex
@@ -55,18 +56,20 @@ class AppleHealth:
             reader = ExportReader(parsing)
             with open_content(source) as stream:
                 for _ in reader.read(stream):
-                    while len(reader.rows) >= _BATCH_ROWS:
-                        yield _take(reader, parsing, now)
-            if reader.rows:
-                yield _take(reader, parsing, now)
+                    while reader.waiting >= _BATCH_ROWS:
+                        yield from _take(reader, parsing, now, zone)
+            if reader.waiting:
+                yield from _take(reader, parsing, now, zone)
             _learn(parsing.profile, reader.me)
 
         return Parsing(rows)
 
 
-def _take(reader: ExportReader, parsing: Parsing, now: dt.datetime) -> pa.RecordBatch:
-    pulled, reader.rows = reader.rows[:_BATCH_ROWS], reader.rows[_BATCH_ROWS:]
-    return apple_batch(pulled, parsing.profile, now=_present(reader.export_date, now))
+def _take(
+    reader: ExportReader, parsing: Parsing, now: dt.datetime, zone: str | None
+) -> Iterator[pa.RecordBatch]:
+    present = _present(reader.export_date, now)
+    return apple_batches(reader.take(_BATCH_ROWS), parsing, now=present, zone=zone)
 
 
 def _present(export_date: str | None, now: dt.datetime) -> dt.datetime:

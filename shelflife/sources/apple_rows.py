@@ -1,10 +1,10 @@
-"""Turning pulled Apple Health records into parsed rows, a batch at a time."""
+"""Turning pulled Apple Health records, and the heart beats inside them, into parsed rows, a batch at a time."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from shelflife.signals.units import FRACTION, to_canonical
 from shelflife.sources import apple_elements as place
+from shelflife.sources.apple_intervals import interval_columns
 from shelflife.sources.apple_types import (
     GLUCOSE_TYPE,
     OXYGEN_TYPE,
@@ -25,42 +26,64 @@ from shelflife.sources.apple_types import (
     names_somebody,
     read_device,
 )
-from shelflife.sources.rows import numbers, parsed_batch, with_positions
+from shelflife.sources.rows import in_batches, numbers, parsed_batch, with_positions
 from shelflife.sources.times import Times, iso_times
 from shelflife.sources.zones import offsets_at
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from shelflife.sources.apple_elements import PulledRow
-    from shelflife.sources.source import ProfileFacts
+    from shelflife.sources.source import Parsing, ProfileFacts
 
 _NO_TEXT = pa.scalar(None, pa.string())
 _NO_NUMBER = pa.scalar(None, pa.float64())
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 # The reader has replaced control characters by spaces, so this one is in no name.
 _SEPARATOR = "\x1f"
+_CONTENT = ("record_path", "start_utc", "end_utc", "value_raw", "source_app", "device_model")
 _POINTER = r"^<<HKDevice: 0x[0-9a-fA-F]+>"
 
 
-def apple_batch(pulled: Sequence[PulledRow], profile: ProfileFacts, *, now: dt.datetime) -> pa.RecordBatch:
-    """Return pulled records as parsed rows.
+def apple_batches(
+    pulled: Sequence[PulledRow], parsing: Parsing, *, now: dt.datetime, zone: str | None
+) -> Iterator[pa.RecordBatch]:
+    """Yield pulled records as parsed rows, then the intervals between the heart beats that they hold.
 
     Args:
         pulled: rows of `ExportReader`.
-        profile: gets the names of devices and sources, which are personal.
+        parsing: its profile gets the names of devices and sources, which are personal; beats that end no interval are
+            counted in `ignored`.
         now: the earlier of now and the export date.
+        zone: IANA zone of the account, for records that name none.
     """
-    by_place = list(zip(*pulled, strict=True))
-    text = [pa.array(column, pa.string()) for column in by_place[: place.POSITION]]
+    *by_place, positions, beats = zip(*pulled, strict=True)
+    text = [pa.array(column, pa.string()) for column in by_place]
+    columns = _record_columns(text, parsing.profile, zone)
+    rows = np.array([number for number, held in enumerate(beats) if held], np.int64)
+    columns["source_record_id"] = _parent_ids(columns, rows)
+    yield with_positions(parsed_batch(len(pulled), columns, now=now), positions)
+    if len(rows):
+        found = interval_columns(
+            columns, [(row, positions[row], beats[row]) for row in rows.tolist()], parsing
+        )
+        for batch in in_batches(parsed_batch(len(found.positions), found.columns, now=now)):
+            taken = found.positions[: batch.num_rows]
+            del found.positions[: batch.num_rows]
+            yield with_positions(batch, taken)
+
+
+def _record_columns(text: Sequence[pa.Array], profile: ProfileFacts, zone: str | None) -> dict[str, Any]:
     kind, value, unit = text[place.TYPE], text[place.VALUE], text[place.UNIT]
     app, make, model, software = _origins(text[place.SOURCE], text[place.DEVICE], profile)
     start, end = iso_times(text[place.START]), iso_times(text[place.END])
     signal = _signals(kind, app)
     columns = {
         **_values(kind, signal, value, unit),
-        **_zones(start, text[place.ZONE]),
+        **_zones(start, text[place.ZONE], zone),
         "signal": signal,
         "statistic": _mapped(kind, lambda name: SIGNAL_OF_TYPE[name][1]),
         "value_raw": value,
@@ -77,7 +100,7 @@ def apple_batch(pulled: Sequence[PulledRow], profile: ProfileFacts, *, now: dt.d
         "record_path": kind,
     }
     columns["problem"] = pc.coalesce(start.problem, end.problem, columns["problem"])
-    return with_positions(parsed_batch(len(kind), columns, now=now), by_place[place.POSITION])
+    return columns
 
 
 def _values(kind: pa.Array, signal: pa.Array, value: pa.Array, unit: pa.Array) -> dict[str, pa.Array]:
@@ -103,22 +126,27 @@ def _values(kind: pa.Array, signal: pa.Array, value: pa.Array, unit: pa.Array) -
     }
 
 
-def _zones(start: Times, zone: pa.Array) -> dict[str, pa.Array]:
-    """Return offset, zone and basis: a sample's own zone wins over the offset of the phone that exported it."""
+def _zones(start: Times, zone: pa.Array, account: str | None) -> dict[str, pa.Array]:
+    """Return offset, zone and basis: the record's own zone, else the account's, else the offset of the exporting phone."""
+    count = len(zone)
     offset = np.asarray(pc.fill_null(start.offset_min, 0)).astype(np.int16)
-    own = np.zeros(len(offset), bool)
-    names = np.asarray(zone.to_numpy(zero_copy_only=False))
+    basis = np.where(np.asarray(pc.is_valid(start.offset_min)), "export", "unknown").astype(object)
+    names = np.full(count, None, object)
+    shifts = offsets_at(account, start.utc)
+    if shifts is not None:
+        placed = basis == "export"
+        offset[placed], names[placed], basis[placed] = np.asarray(shifts)[placed], account, "account"
+    given = np.asarray(zone.to_numpy(zero_copy_only=False))
     for name in zone.unique().drop_null().to_pylist():
-        rows = np.flatnonzero(names == name)
-        shifts = offsets_at(name, start.utc.take(pa.array(rows)))
-        if shifts is not None:
-            offset[rows], own[rows] = shifts, True
-    known = pc.or_(pc.is_valid(start.offset_min), pa.array(own))
-    basis = pc.if_else(pa.array(own), "sample", pc.if_else(known, "export", "unknown"))
+        rows = np.flatnonzero(given == name)
+        own = offsets_at(name, start.utc.take(pa.array(rows)))
+        if own is not None:
+            offset[rows], names[rows], basis[rows] = own, name, "sample"
+    known = pa.array(basis != "unknown")
     return {
         "utc_offset_min": pc.if_else(known, pa.array(offset), pa.scalar(None, pa.int16())),
-        "iana_tz": pc.if_else(pa.array(own), zone, _NO_TEXT),
-        "tz_basis": basis,
+        "iana_tz": pa.array(names, pa.string()),
+        "tz_basis": pa.array(basis, pa.string()),
     }
 
 
@@ -157,6 +185,21 @@ def _record_ids(ids: pa.Array) -> pa.Array:
     return pa.array(
         [text if text is None or _UUID.fullmatch(text) else _digest(text) for text in ids.to_pylist()]
     )
+
+
+def _parent_ids(columns: Mapping[str, Any], rows: NDArray[np.int64]) -> pa.Array:
+    """Return the ids, with one made of the content for those records (`rows`) that hold beats and have none.
+
+    The same record of a later export has to get the same id, whatever offset that writes the dates with.
+    """
+    ids = columns["source_record_id"]
+    if not len(rows):
+        return ids
+    made = ids.to_pylist()
+    content = [columns[name] for name in _CONTENT]
+    for row in rows.tolist():
+        made[row] = made[row] or _digest(repr([str(column[row].as_py()) for column in content]))
+    return pa.array(made, pa.string())
 
 
 def _digest(text: str) -> str:

@@ -41,9 +41,50 @@ SIGNAL_OF_TYPE: Mapping[str, tuple[str, str | None]] = MappingProxyType(
 )
 """Signal and statistic of each record type that has one."""
 
-TYPES: tuple[SourceType, ...] = tuple(
-    SourceType(record, signal, None if signal in {"sleep_stage", "workout"} else "any usual unit", statistic)
-    for record, (signal, statistic) in SIGNAL_OF_TYPE.items()
+BEAT_TYPES = frozenset(
+    {
+        "HKQuantityTypeIdentifierHeartRateVariabilitySDNN",
+        "HKQuantityTypeIdentifierHeartRateVariabilityRMSSD",
+    }
+)
+"""Record types whose records may hold lists of heart beats."""
+
+_NOTES: Mapping[str, str] = MappingProxyType(
+    {
+        GLUCOSE_TYPE: "Interstitial when a sensor's application wrote it.",
+        OXYGEN_TYPE: "Written as a fraction of one under the unit `%`.",
+        SLEEP_TYPE: "`InBed` overlaps the stages; the values of iOS 16 and those of 2017.",
+        WORKOUT_TYPE: "Totals and statistics stay as received.",
+    }
+)
+TYPES: tuple[SourceType, ...] = (
+    *(
+        SourceType(
+            record,
+            signal,
+            None if signal in {"sleep_stage", "workout"} else "any usual unit",
+            statistic,
+            _NOTES.get(record, ""),
+        )
+        for record, (signal, statistic) in SIGNAL_OF_TYPE.items()
+    ),
+    SourceType(
+        "InstantaneousBeatsPerMinute",
+        "rr_interval",
+        "difference of two clock times",
+        "instant",
+        "Dated to the beat that ends it; a difference that spans a missing beat is counted, not landed.",
+    ),
+    SourceType(
+        "WorkoutRoute", None, note="Locations: counted and dropped, as are the GPX files beside the export."
+    ),
+    SourceType(
+        "HKQuantityTypeIdentifierBloodPressureSystolic",
+        None,
+        note="No signal yet: counted, as is the diastolic.",
+    ),
+    SourceType("Correlation", None, note="Its records stand in the file on their own, too, and count there."),
+    SourceType("ActivitySummary", None, note="Sums of a day of what the records say."),
 )
 
 STAGE_OF_VALUE: Mapping[str, str] = MappingProxyType(

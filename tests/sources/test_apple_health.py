@@ -158,13 +158,12 @@ def test_metadata_of_a_correlation_does_not_touch_the_record_before() -> None:
     assert row["modality"] == "sensed"
 
 
-def test_heart_beats_are_counted() -> None:
+def test_heart_beats_outside_of_a_variability_record_are_counted() -> None:
     beats = "".join('<InstantaneousBeatsPerMinute bpm="95" time="6:14:48.94 PM"/>' for _ in range(3))
-    kind = "HKQuantityTypeIdentifierHeartRateVariabilitySDNN"
     inside = f"<HeartRateVariabilityMetadataList>{beats}</HeartRateVariabilityMetadataList>"
-    table, parsing = read(export(record(kind, "44", "ms", inside)))
-    assert table.column("signal").to_pylist() == ["hrv_sdnn"]
-    assert parsing.ignored == {"InstantaneousBeatsPerMinute": 3}
+    table, parsing = read(export(record(inside=inside), beats))
+    assert table.column("signal").to_pylist() == ["heart_rate"]
+    assert parsing.ignored == {"InstantaneousBeatsPerMinute": 3, "other": 3}
 
 
 def test_a_record_after_the_export_is_from_the_future() -> None:
@@ -178,14 +177,16 @@ def test_a_workout_keeps_its_totals_as_received() -> None:
         '<Workout workoutActivityType="HKWorkoutActivityTypeMixedCardio" duration="60" durationUnit="min" '
         'sourceName="Health" startDate="2026-11-03 07:30:00 +0100" endDate="2026-11-03 08:30:00 +0100">'
         '<WorkoutStatistics type="HKQuantityTypeIdentifierHeartRate" average="131" unit="count/min"/>'
-        "<WorkoutRoute/></Workout>"
+        '<WorkoutRoute><Location latitude="37.77" longitude="-122.42"/><FileReference path="/r.gpx"/></WorkoutRoute>'
+        "</Workout>"
     )
     table, parsing = read(export(workout))
     (row,) = table.to_pylist()
     assert (row["signal"], row["value_code"], row["problem"]) == ("workout", "mixed_cardio", None)
     assert '"duration": "60"' in row["value_raw"]
     assert '"average": "131"' in row["value_raw"]
-    assert parsing.ignored == {"WorkoutRoute": 1}
+    assert parsing.ignored == {"WorkoutRoute": 1, "WorkoutRoute/Location": 1}
+    assert "37.77" not in str(row)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def records_by_kind(content: bytes) -> tuple[int, Counter[str]]:
         others["Correlation/Record"] += len(element.findall("Record"))
         for child in ("WorkoutEvent", "WorkoutRoute"):
             others[child] += len(element.findall(child))
+        others["WorkoutRoute/Location"] += len(element.findall("WorkoutRoute/Location"))
     return rows, +others
 
 
