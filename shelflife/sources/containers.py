@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from shelflife.errors import SourceError
-from shelflife.sources.source import ByteSource
+from shelflife.sources.source import ByteSource, series_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,7 +160,7 @@ def _member_source(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> ByteSour
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error):
             raise _damaged("zip") from None
 
-    return ByteSource(opener, entry.file_size, suffix_of(entry.filename))
+    return ByteSource(opener, entry.file_size, suffix_of(entry.filename), series_of(entry.filename))
 
 
 def _main_member(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo | None:

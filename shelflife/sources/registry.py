@@ -11,9 +11,15 @@ from shelflife.sources.archive import Archive
 from shelflife.sources.canonical import CanonicalNdjson, CanonicalParquet
 from shelflife.sources.containers import is_archive, open_content
 from shelflife.sources.dexcom_clarity import DexcomClarity
+from shelflife.sources.fitbit_api import FitbitApi
 from shelflife.sources.fitbit_fitabase import FitbitFitabase
+from shelflife.sources.fitbit_takeout import FitbitTakeout
+from shelflife.sources.fitbit_takeout_tables import FitbitTakeoutTables
 from shelflife.sources.garmin_fit import GarminFit
 from shelflife.sources.glucose_ml import GlucoseMl, GlucoseMlMetadata
+from shelflife.sources.google_fit import GoogleFit
+from shelflife.sources.google_fit_metrics import GoogleFitMetrics
+from shelflife.sources.google_fit_takeout import GoogleFitTakeout
 from shelflife.sources.open_mhealth import OpenMHealth
 from shelflife.sources.samsung_binning import SamsungBinning
 from shelflife.sources.samsung_health import SamsungHealth
@@ -28,6 +34,12 @@ ADAPTERS: tuple[SourceAdapter, ...] = (
     GlucoseMl(),
     GlucoseMlMetadata(),
     FitbitFitabase(),
+    FitbitApi(),
+    FitbitTakeout(),
+    FitbitTakeoutTables(),
+    GoogleFit(),
+    GoogleFitTakeout(),
+    GoogleFitMetrics(),
     GarminFit(),
     SamsungHealth(),
     SamsungBinning(),

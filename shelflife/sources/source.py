@@ -30,10 +30,18 @@ ACCOUNT = "account"
 
 _MOST_SOURCE_NAMES = 256
 _SERIES = frozenset(
-    """
-    steps distance calories altitude floors very_active_minutes moderately_active_minutes lightly_active_minutes
-    sedentary_minutes minute_spo2
-    """.split()
+    [
+        "steps",
+        "distance",
+        "calories",
+        "altitude",
+        "floors",
+        "very_active_minutes",
+        "moderately_active_minutes",
+        "lightly_active_minutes",
+        "sedentary_minutes",
+        "minute_spo2",
+    ]
 )
 _DATED_NAME = re.compile(r"(?:.*/)?([A-Za-z][A-Za-z0-9_ ]{2,40}?) ?- ?\d{4}-\d\d-\d\d[^/]*", re.ASCII)
 
