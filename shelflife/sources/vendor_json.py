@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shelflife.sources.containers import open_content
-from shelflife.sources.json_stream import items
+from shelflife.sources.json_stream import items, paths
 from shelflife.sources.json_values import whole
 from shelflife.sources.observations import Observation, Observations
-from shelflife.sources.source import Parsing
+from shelflife.sources.source import HEAD_BYTES, Parsing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -38,7 +38,7 @@ _NO_FACTS: Mapping[str, Callable[[Parsing, str], None]] = MappingProxyType({})
 
 def api_parsing(
     source: ByteSource,
-    places: Collection[str],
+    places: Collection[str] | Callable[[ByteSource], Collection[str]],
     rows_of: Callable[[str, dict[str, Any], Parsing], Iterator[Row]],
     common: Observation,
     *,
@@ -50,7 +50,7 @@ def api_parsing(
 
     Args:
         source: the bytes.
-        places: where its records stand, as `json_stream.paths` writes places.
+        places: where its records stand, as `json_stream.paths` writes places; or what finds that out.
         rows_of: gives the rows of the record at a place; it may also learn about the person from it.
         common: what every observation has unless it says otherwise.
         now: what counts as the present.
@@ -60,8 +60,9 @@ def api_parsing(
 
     def rows(parsing: Parsing) -> Iterator[pa.RecordBatch]:
         found = Observations(parsing, common, now=now, zone=zone)
+        wanted = {*(places(source) if callable(places) else places), *facts}
         with open_content(source) as stream:
-            for place, value in items(stream, {*places, *facts}):
+            for place, value in items(stream, wanted):
                 if place in facts:
                     facts[place](parsing, str(value)[:_LONGEST_FACT])
                     continue
@@ -77,6 +78,15 @@ def api_parsing(
         yield from found.rest()
 
     return Parsing(rows)
+
+
+def head_places(source: ByteSource) -> frozenset[str]:
+    """Return the places that the first 64 KiB of a response reach, see `json_stream.paths`."""
+    head = b""
+    with open_content(source) as stream:
+        while len(head) < HEAD_BYTES and (chunk := stream.read(HEAD_BYTES - len(head))):
+            head += chunk
+    return paths(head)
 
 
 def unread(value: object, path: str) -> Observation:
