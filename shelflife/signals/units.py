@@ -29,19 +29,29 @@ _PER_MINUTE: Mapping[str, _Conversion] = MappingProxyType(
         "{beats}/min": (1, 0),
         "beats/min": (1, 0),
         "bpm": (1, 0),
+        "1/min": (1, 0),
+        "{breaths}/min": (1, 0),
         "count/min": (1, 0),
         "breaths/min": (1, 0),
         "/s": (60, 0),
         "count/s": (60, 0),
     }
 )
-_MILLISECONDS: Mapping[str, _Conversion] = MappingProxyType({"ms": (1, 0), "s": (1000, 0)})
+_MILLISECONDS: Mapping[str, _Conversion] = MappingProxyType({"ms": (1, 0), "s": (1000, 0), "sec": (1000, 0)})
 _DEGREES_FAHRENHEIT = (5 / 9, -160 / 9)
 _BY_CANONICAL: Mapping[str, Mapping[str, _Conversion]] = MappingProxyType(
     {
         "/min": _PER_MINUTE,
         "ms": _MILLISECONDS,
-        "min": {"min": (1, 0), "s": (1 / 60, 0), "ms": (1 / 60_000, 0), "h": (60, 0), "hr": (60, 0)},
+        "min": {
+            "min": (1, 0),
+            "s": (1 / 60, 0),
+            "sec": (1 / 60, 0),
+            "ms": (1 / 60_000, 0),
+            "h": (60, 0),
+            "hr": (60, 0),
+            "d": (1440, 0),
+        },
         "mg/dL": {
             "mg/dL": (1, 0),
             "mg/dl": (1, 0),
@@ -57,12 +67,14 @@ _BY_CANONICAL: Mapping[str, Mapping[str, _Conversion]] = MappingProxyType(
             "m": (1, 0),
             "km": (1000, 0),
             "cm": (0.01, 0),
+            "mm": (0.001, 0),
             "mi": (1609.344, 0),
             "[mi_i]": (1609.344, 0),
             "yd": (0.9144, 0),
             "[yd_i]": (0.9144, 0),
             "ft": (0.3048, 0),
             "[ft_i]": (0.3048, 0),
+            "in": (0.0254, 0),
         },
         "kcal": {"kcal": (1, 0), "Cal": (1, 0), "cal": (0.001, 0), "kJ": (1 / 4.184, 0), "J": (1 / 4184, 0)},
         "Cel": {
@@ -72,13 +84,20 @@ _BY_CANONICAL: Mapping[str, Mapping[str, _Conversion]] = MappingProxyType(
             "degF": _DEGREES_FAHRENHEIT,
             "[degF]": _DEGREES_FAHRENHEIT,
             "°F": _DEGREES_FAHRENHEIT,
+            # Open mHealth's own spellings.
+            "C": (1, 0),
+            "F": _DEGREES_FAHRENHEIT,
+            "K": (1, -273.15),
         },
         # A difference of temperatures: no offset.
         "K": {"K": (1, 0), "Cel": (1, 0), "degC": (1, 0), "degF": (5 / 9, 0), "[degF]": (5 / 9, 0)},
         "kg": {
             "kg": (1, 0),
             "g": (0.001, 0),
+            "mg": (1e-6, 0),
             "lb": (0.45359237, 0),
+            "oz": (0.028349523125, 0),
+            "[oz_av]": (0.028349523125, 0),
             "[lb_av]": (0.45359237, 0),
             "st": (6.35029318, 0),
             "[stone_av]": (6.35029318, 0),

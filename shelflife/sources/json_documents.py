@@ -1,0 +1,122 @@
+"""JSON files of one document, of an array of them, or of one document a line (NDJSON), read the same way.
+
+Numbers come as `int` or `decimal.Decimal`, so that what was received is kept digit for digit.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import ijson
+
+from shelflife.sources.delimited import text_pieces
+from shelflife.sources.json_stream import items
+from shelflife.sources.source import HEAD_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from shelflife.sources.containers import ByteStream
+
+LINE = "line"
+"""Place of a document that is a line of its own."""
+_LONGEST_TEXT = 1_000_000
+
+
+@dataclass(frozen=True)
+class Document:
+    """One JSON value of a file.
+
+    Attributes:
+        place: where it stands, as `json_stream.paths` writes places; `LINE` for a line of its own.
+        value: what it holds; None for a line that is no JSON.
+        text: the line as it stands, for a line that is no JSON.
+    """
+
+    place: str
+    value: Any
+    text: str | None = None
+
+
+class Opened:
+    """A stream whose first bytes were looked at and still come first.
+
+    Attributes:
+        head: the first bytes, at most 64 KiB.
+    """
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self.head = b""
+        while len(self.head) < HEAD_BYTES and (chunk := stream.read(HEAD_BYTES - len(self.head))):
+            self.head += chunk
+        self._front = io.BytesIO(self.head)
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes."""
+        return self._front.read(size) or self._stream.read(size)
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether the first line is a whole document and another one follows it."""
+        first, _, rest = self.head.removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")
+        return rest.lstrip().startswith(b"{") and isinstance(_line(first), dict)
+
+
+def documents(opened: Opened, places: Collection[str]) -> Iterator[Document]:
+    """Yield the documents of a file, one at a time and in bounded memory.
+
+    Args:
+        opened: the file's bytes.
+        places: where documents stand in a file that is one JSON value, as in `json_stream.items`.
+
+    Raises:
+        SourceError: it is not JSON, is cut off, or one document is larger than any export's.
+    """
+    if not opened.has_lines:
+        for place, value in items(opened, places):
+            yield Document(place, value)
+        return
+    for piece in text_pieces(opened):
+        for line in piece.splitlines():
+            if line.strip():
+                value = _line(line)
+                yield Document(LINE, value, line.decode() if value is None else None)
+
+
+def text_at(head: bytes, places: Collection[str]) -> str | None:
+    """Return the first text that stands at one of some places in the first bytes of a JSON file."""
+    try:
+        for prefix, event, value in ijson.parse(io.BytesIO(head.removeprefix(codecs.BOM_UTF8).lstrip())):
+            if event == "string" and prefix in places:
+                return str(value)
+    except (ijson.JSONError, ValueError, OverflowError):
+        pass
+    return None
+
+
+def as_text(document: object) -> str:
+    """Return a document as JSON again, for quarantine; an endless one is cut."""
+    return json.dumps(document, default=str, ensure_ascii=False)[:_LONGEST_TEXT]
+
+
+def is_number(value: object) -> bool:
+    """Return whether a JSON value is a number; `true` and `false` are none."""
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
+def _line(line: bytes) -> Any:
+    """Return the JSON value of a line; None when it is none, or nested without end."""
+    try:
+        return json.loads(line.decode(), parse_float=Decimal, parse_constant=_refuse)
+    except (ValueError, RecursionError, ArithmeticError):
+        return None
+
+
+def _refuse(_: str) -> NoReturn:
+    raise ValueError
