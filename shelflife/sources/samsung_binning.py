@@ -6,12 +6,13 @@ their numbers. HRV is nowhere else: the table of that name only refers to these 
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from shelflife.sources.containers import open_content
 from shelflife.sources.json_stream import items, paths
+from shelflife.sources.json_values import whole
 from shelflife.sources.observations import Observations
+from shelflife.sources.samsung_tables import UNREADABLE
 from shelflife.sources.source import Parsing, SourceType
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ _NUMBERS = (
 _MARKS = ("heart_rate", "spo2", "sdnn", "rmssd")
 _NONE = (None, 0, -1)
 """What stands for "no value"."""
-_FURTHEST_MS = 10**16
 _COMMON: Observation = {
     "source_platform": "samsung_health",
     "source_app": "samsung_health",
@@ -108,9 +108,7 @@ def _points(point: dict[str, Any]) -> list[Observation]:
 
 
 def _instant(value: object) -> int | str | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
-        return "?"
-    # A number of a million digits is written in a few bytes.
-    return int(value) * 1000 if abs(value) < _FURTHEST_MS else "?"
+    milliseconds = whole(value)
+    if milliseconds is None:
+        return None if value is None else UNREADABLE
+    return milliseconds * 1000

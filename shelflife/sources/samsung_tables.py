@@ -9,13 +9,13 @@ for "none" in numbers.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import re
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from shelflife.signals.sample import QualityFlag
+from shelflife.sources.json_values import record_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,7 +51,6 @@ _APPS = {
 _EPOCH_MS = re.compile(r"\d{12,14}")
 _OFFSET = re.compile(r"(?:UTC)?([+-])(\d\d):?([0-5]\d)")
 _CODE = re.compile(r"\d{1,6}")
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 (both ends of a difference of UTC times)
 _MICROSECOND = dt.timedelta(microseconds=1)
 _GLUCOSE_UNITS = ("mmol/L", "mg/dL")
@@ -137,13 +136,6 @@ def offset(text: str | None) -> int | None:
     return -minutes if match[1] == "-" else minutes
 
 
-def record_id(text: str | None) -> str | None:
-    """Return a random id as it is and another one as a digest."""
-    if text is None or _UUID.fullmatch(text):
-        return text
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
 def _sleep(row: Row) -> list[Observation]:
     """Read a night. A row without its duration is a bedtime that somebody set as a goal."""
     when = times(row)
@@ -199,7 +191,11 @@ def _exercise(row: Row) -> list[Observation]:
         "value_raw": code,
         "path": "exercise_type",
     }
-    return [workout, *({**one, "parent_id": when["parent_id"]} for one in _EXERCISE_NUMBERS(row))]
+    found = [workout]
+    for one in _EXERCISE_NUMBERS(row):
+        one["parent_id"] = when["parent_id"]
+        found.append(one)
+    return found
 
 
 def _daily_steps(row: Row) -> list[Observation]:

@@ -9,6 +9,7 @@ import pytest
 
 from shelflife.errors import SourceError
 from shelflife.signals.sample import QualityFlag
+from shelflife.sources.json_values import record_id
 from shelflife.sources.registry import detect
 from shelflife.sources.source import ByteSource
 from tests.sources.reading import NOW, problems, read, rows_of
@@ -72,7 +73,9 @@ def test_heart_rate() -> None:
         ("heart_rate", 70, "instant"),
     ]
     assert parsing.ignored == {"tracker.heart_rate": 2}
-    assert {(row["source_app"], row["source_record_id"]) for row in rows} == {("samsung_health", UUID)}
+    assert {(row["source_app"], row["source_record_id"]) for row in rows} == {
+        ("samsung_health", record_id(UUID))
+    }
 
 
 def test_device_identifiers_and_names_of_applications_stay_out() -> None:
@@ -126,7 +129,7 @@ def test_stages_belong_to_their_night() -> None:
     assert table.column("stage").to_pylist()[:4] == ["awake", "light", "deep", "rem"]
     assert table.column("value_raw").to_pylist()[0] == "40001"
     assert problems(table) == {"unknown_code": 1}
-    assert set(table.column("parent_id").to_pylist()) == {NIGHT}
+    assert set(table.column("parent_id").to_pylist()) == {record_id(NIGHT)}
 
 
 def test_nights_and_goals() -> None:
@@ -143,7 +146,7 @@ def test_nights_and_goals() -> None:
     table, parsing = read(content)
     rows = table.to_pylist()
     assert brief(rows) == [("sleep_episode", 351, "sum"), ("sleep_score", 79, None)]
-    assert (rows[0]["local_date"], rows[0]["source_record_id"]) == (dt.date(2024, 11, 2), NIGHT)
+    assert (rows[0]["local_date"], rows[0]["source_record_id"]) == (dt.date(2024, 11, 2), record_id(NIGHT))
     assert parsing.ignored == {"sleep": 1}
 
 
@@ -276,7 +279,7 @@ def test_exercises(code: str, named: str | None, problem: str | None) -> None:
         ("active_energy", 210.5, "sum"),
         ("heart_rate", 121, "mean"),
     ]
-    assert {row["parent_id"] for row in rows} == {UUID}
+    assert {row["parent_id"] for row in rows} == {record_id(UUID)}
 
 
 @pytest.mark.parametrize(
