@@ -25,6 +25,7 @@ from shelflife.lake.awaiting import condition as stays
 from shelflife.lake.catalog import live_files
 from shelflife.lake.inputs import derived_files
 from shelflife.lake.leasing import held_lease
+from shelflife.lake.left_out import left_out
 from shelflife.lake.models import Model, load_models, locked_connection
 from shelflife.seal.parquet import open_encrypted
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from shelflife.config import Role
     from shelflife.estate import Estate
+    from shelflife.lake.left_out import LeftOut
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,10 @@ def _run(
 ) -> pa.Table:
     with held_lease(estate, "query", lambda: now) as lease:
         with estate.database.read() as conn:
-            relations = {name: _relation(estate, conn, models[name], role) for name in statement.tables}
+            gone = left_out(estate, conn, models)
+            relations = {
+                name: _relation(estate, conn, models[name], role, gone) for name in statement.tables
+            }
         readable = {column for name in statement.tables for column in _readable(models[name], role)}
         table = execute(statement.sql, relations, limits, readable=sorted(readable))
         with estate.database.read() as conn:
@@ -175,7 +180,9 @@ def _run(
     return table
 
 
-def _relation(estate: Estate, conn: sa.Connection, model: Model, role: Role) -> pa.Table | ds.Dataset:
+def _relation(
+    estate: Estate, conn: sa.Connection, model: Model, role: Role, gone: LeftOut
+) -> pa.Table | ds.Dataset:
     """Return what a role may see of a table, without the rest."""
     readable = _readable(model, role)
     schema = pa.schema([model.schema.field(name) for name in readable])
@@ -183,7 +190,7 @@ def _relation(estate: Estate, conn: sa.Connection, model: Model, role: Role) -> 
     if not files:
         return schema.empty_table()
     dataset: ds.Dataset = open_encrypted(files, allowed=role.classes, schema=model.schema)
-    erased = awaiting(conn, model.name)
+    erased = awaiting(conn, model.name) | gone.get(model.name, frozenset())
     if erased and PID not in schema.names:
         # The rows of the erased can only be told by a column that this role does not see.
         seen = open_encrypted(files, allowed={"ordinary", *role.classes}, schema=model.schema)

@@ -43,7 +43,7 @@ class Published:
         state: `published`; `unchanged` where its inputs did not move and it has time left; `failed`.
         rows: rows that it holds from this publication.
         items: objects that it consists of.
-        left_out: rows that were not published because their person is erased.
+        left_out: rows that were not published because their person is erased or does not consent.
         error: what kept it from being published.
     """
 

@@ -1,4 +1,4 @@
-"""What a copy is published from: rows of models cut to its classes, under its own tokens, without the erased."""
+"""What a copy is published from: rows of models cut to its classes, under its own tokens, without the erased and those who do not consent."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from shelflife.copies.tokens import token_map
 from shelflife.lake.awaiting import awaiting, without
 from shelflife.lake.catalog import live_files
 from shelflife.lake.inputs import derived_files
+from shelflife.lake.left_out import left_out, unshared
 from shelflife.lake.model_header import PID
 from shelflife.lake.models import load_models
 from shelflife.seal.parquet import open_encrypted
@@ -38,7 +39,8 @@ class Input:
     Attributes:
         model: the model.
         files: its live files.
-        left_out: pseudonyms whose rows are erased and still lie in the files.
+        left_out: pseudonyms whose rows still lie in the files and go into no copy: erased, without consent to their
+            collection, or not to be shared.
     """
 
     model: Model
@@ -49,10 +51,15 @@ class Input:
 def inputs_of(estate: Estate, conn: sa.Connection, declaration: CopyDeclaration) -> list[Input]:
     """Return what a copy would be published from."""
     models = load_models(estate.settings.models)
+    gone = left_out(estate, conn, models)
+    # Whoever is given a copy is a recipient, so that a refusal to share keeps people out of every one.
+    refused = unshared(estate, conn, models)
     found = []
     for name in declaration.datasets:
         model = models[name]
-        found.append(Input(model, live_files(conn, model.zone, name), awaiting(conn, name)))
+        without_consent = gone.get(name, frozenset()) | refused.get(name, frozenset())
+        files = live_files(conn, model.zone, name)
+        found.append(Input(model, files, awaiting(conn, name) | without_consent))
     return found
 
 
@@ -72,7 +79,7 @@ def digest_of(declaration: CopyDeclaration, inputs: Sequence[Input]) -> bytes:
 def read_datasets(
     estate: Estate, conn: sa.Connection, declaration: CopyDeclaration, inputs: Sequence[Input]
 ) -> tuple[list[Dataset], int]:
-    """Return the datasets of a copy, and how many rows were left out because their person is erased.
+    """Return the datasets of a copy, and how many rows were left out because their person is erased or does not consent.
 
     Raises:
         SealBroken: a file was altered.

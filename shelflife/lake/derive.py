@@ -37,6 +37,7 @@ from shelflife.lake.collect import collect
 from shelflife.lake.disclosure import suppress
 from shelflife.lake.inputs import read_inputs
 from shelflife.lake.leasing import held_lease
+from shelflife.lake.left_out import left_out
 from shelflife.lake.model_columns import record_model
 from shelflife.lake.model_header import ATTRIBUTES
 from shelflife.lake.models import Model, load_models, run_model
@@ -156,6 +157,7 @@ def stale(
         models,
         buckets=_buckets(conn),
         minimum_cell=estate.settings.minimum_cell,
+        left_out=left_out(estate, conn, models),
         precedence=digest(estate.settings.source_precedence or DEFAULT_PRECEDENCE),
         **only,
     )

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from shelflife.lake.awaiting import awaiting, without
 from shelflife.lake.catalog import DataFile, files_by_id, partitions_by_id, path_of
+from shelflife.lake.left_out import left_out
 from shelflife.lake.model_header import ATTRIBUTES
 from shelflife.lake.models import columns_read, output_schema
 from shelflife.lake.periods import days_of
@@ -24,7 +25,7 @@ from shelflife.subjects.profile import coarse_attributes
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pyarrow.dataset as ds
     import sqlalchemy as sa
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from shelflife.lake.models import Model
     from shelflife.lake.staleness import Unit
 
+NOBODY: frozenset[bytes] = frozenset()
+
 
 def read_inputs(
     estate: Estate, models: Mapping[str, Model], model: Model, units: Sequence[Unit], now: dt.datetime
@@ -40,18 +43,20 @@ def read_inputs(
     """Return each relation that a model reads, for the given units of one bucket.
 
     Streams carry `pid` of the derived zone and only the columns that the model names; models are cut to the
-    units' days; `attributes` is handed over with a record of it.
+    units' days; `attributes` is handed over with a record of it. People who are left out for want of consent are in none.
     """
     ids = sorted({file_id for unit in units for file_id in unit.inputs})
     relations: dict[str, pa.Table] = {}
     with estate.database.read() as conn:
         files = files_by_id(conn, ids)
+        gone = left_out(estate, conn, models)
         for name in model.reads:
             mine = [file for file in files if file.table_name == name]
             if name in STREAMS:
-                relations[name] = _stream(estate, conn, model, mine, units[0])
+                relations[name] = _stream(estate, conn, model, mine, units[0], gone.get(model.name, NOBODY))
             elif name != ATTRIBUTES:
-                relations[name] = _model(estate, conn, models, models[name], mine, units)
+                rows = _model(estate, conn, models, models[name], mine, units)
+                relations[name] = without(rows, gone.get(name, NOBODY))
     if ATTRIBUTES in model.reads:
         relations[ATTRIBUTES] = _attributes(estate, model, units, now)
     return relations
@@ -72,14 +77,23 @@ def derived_files(
 
 
 def _stream(
-    estate: Estate, conn: sa.Connection, model: Model, files: Sequence[DataFile], unit: Unit
+    estate: Estate,
+    conn: sa.Connection,
+    model: Model,
+    files: Sequence[DataFile],
+    unit: Unit,
+    gone: Collection[bytes],
 ) -> pa.Table:
     columns = [name for name in SAMPLE_SCHEMA.names if name in columns_read(model)]
     # Whoever asks for the flags wants those that depend on everything else that is landed, too.
     judged = "quality_flags" in columns
     read = [name for name in SAMPLE_SCHEMA.names if name in columns or (judged and name in overlap.COLUMNS)]
     people = pseudonym_map(estate, conn, "raw", model.zone)
-    mine = {raw: derived for raw, derived in people.items() if derived[0] % unit.buckets == unit.bucket}
+    mine = {
+        raw: derived
+        for raw, derived in people.items()
+        if derived[0] % unit.buckets == unit.bucket and derived not in gone
+    }
     homes = partitions_by_id(conn, [file.partition_id for file in files])
     parts = [pa.schema([*(SAMPLE_SCHEMA.field(name) for name in read), ("pid", pa.binary())]).empty_table()]
     for partition_id, home in homes.items():

@@ -38,9 +38,9 @@ from shelflife.lake.uploads import Uploads
 from shelflife.sources.registry import detect
 from shelflife.sources.source import ByteSource, ProfileFacts
 from shelflife.subjects.directory import Alias, ensure, owners
-from shelflife.subjects.tombstones import tombstoned
 from shelflife.subjects.periods import ALWAYS
 from shelflife.subjects.profile import facts_of, merge_profile, time_zone_of
+from shelflife.subjects.tombstones import tombstoned
 
 if TYPE_CHECKING:
     from datetime import datetime

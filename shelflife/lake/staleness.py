@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from shelflife.lake.models import Model
+
+_NOBODY: Mapping[str, frozenset[bytes]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, order=True)
@@ -55,6 +58,7 @@ def stale_units(
     buckets: int,
     minimum_cell: int,
     precedence: int,
+    left_out: Mapping[str, frozenset[bytes]] = _NOBODY,
     names: Collection[str] | None = None,
     periods: Collection[str] | None = None,
 ) -> list[Unit]:
@@ -66,6 +70,7 @@ def stale_units(
         buckets: shares of people that a derived file is split into.
         minimum_cell: the disclosure limit that cohorts are made with.
         precedence: digest of the order of sources that rows are judged by.
+        left_out: by table, pseudonyms of the derived zone that it leaves out for want of consent.
         names: models to look at; all when absent.
         periods: periods to look at; all when absent.
     """
@@ -81,8 +86,10 @@ def stale_units(
             if model.zone == "analytics"
             else (count, precedence)
         )
+        # Nobody to leave out adds nothing, so that a person who is left out makes their own bucket stale and no other.
+        without = [_digest_of(left_out.get(model.name, ()), bucket, count) for bucket in range(count)]
         wanted = {
-            (period, bucket): _unit(model, period, bucket, count, files, extra)
+            (period, bucket): _unit(model, period, bucket, count, files, (*extra, *without[bucket]))
             for period, files in inputs.items()
             for bucket in range(count)
         }
@@ -97,6 +104,12 @@ def stale_units(
             and (periods is None or unit.period in periods)
         )
     return found
+
+
+def _digest_of(pids: Collection[bytes], bucket: int, buckets: int) -> tuple[int, ...]:
+    """Return a digest over the people of a bucket who are left out; nothing when there is nobody."""
+    mine = sorted(pid for pid in pids if pid[0] % buckets == bucket)
+    return (int.from_bytes(hashlib.sha256(b"".join(mine)).digest()),) if mine else ()
 
 
 def in_reading_order(models: Mapping[str, Model]) -> list[Model]:

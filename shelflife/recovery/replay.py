@@ -16,6 +16,7 @@ from shelflife.control.tables import (
     alias,
     awaiting_rewrite,
     batch,
+    consent,
     data_file,
     hold,
     hold_subject,
@@ -217,6 +218,7 @@ def _skip_numbers(conn: sa.Connection, keys: Mapping[str, set[int]]) -> None:
 
 def _forget_people(conn: sa.Connection, replay: Replay) -> int:
     """Remove the directory's rows; return how many people that is."""
+    _delete(conn, consent.c.pid, replay.subjects)
     _delete(conn, upload_device.c.pid, replay.subjects)
     _delete(conn, alias.c.alias_mac, replay.alias_macs)
     _delete(conn, alias.c.pid, replay.subjects)

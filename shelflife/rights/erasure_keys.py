@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from shelflife.control.bulk import chunks
 from shelflife.control.crashpoints import reached
-from shelflife.control.tables import alias, identity_change, subject, upload_device
+from shelflife.control.tables import alias, consent, identity_change, subject, upload_device
 from shelflife.errors import ReadersRemain
 from shelflife.estate import Secret
 from shelflife.journal.destruction import AwaitingRewrite, Continuation, Destruction, Tombstone
@@ -157,6 +157,7 @@ def _destroy_keys(estate: Estate, tx: Transaction, manifests: Sequence[Manifest]
 def _forget(tx: Transaction, manifests: Sequence[Manifest]) -> None:
     """Remove people's rows from the directory; what they hold is noise by now."""
     for chunk in chunks([one.pids["identity"] for one in manifests], _AT_ONCE):
+        tx.conn.execute(sa.delete(consent).where(consent.c.pid.in_(chunk)))
         tx.conn.execute(sa.delete(upload_device).where(upload_device.c.pid.in_(chunk)))
         tx.conn.execute(sa.delete(alias).where(alias.c.pid.in_(chunk)))
         here = identity_change.c.pid.in_(chunk)

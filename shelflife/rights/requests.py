@@ -115,35 +115,73 @@ def submit(
             "An export needs a law that it is made under: it says what is left out.",
             remedy="Name at least one regime.",
         )
-    request_id = uuid.uuid4().hex
     with estate.database.commit() as tx:
         person = find(estate, tx.conn, [alias]).get(alias)
         if person is None:
             raise ConfigurationError(
                 "No subject has this alias.", remedy="Check the alias and its --kind; the erased have none."
             )
-        number = estate.trees[IDENTITY].insert(tx, KeyKind.FILE, 1)[0]
-        key = estate.trees[IDENTITY].lookup(tx.conn, [number])[0]
-        assert key is not None  # noqa: S101  inserted a moment ago
-        body = sealed_names(person.subject_id, recipient_key)
-        tx.conn.execute(
-            request.insert().values(
-                request_id=request_id,
-                kind=kind,
-                streams=sorted(streams),
-                reason=reason,
-                regimes=list(regimes),
-                state=State.RECEIVED,
-                received_at=received_at or now,
-                key_number=number,
-                sealed=seal_value(key, body, ("request", request_id)),
-                facts={},
-            )
+        request_id = enter(
+            estate,
+            tx,
+            kind,
+            sealed_names(person.subject_id, recipient_key),
+            now=now,
+            streams=streams,
+            regimes=regimes,
+            reason=reason,
+            received_at=received_at,
         )
-        _add_event(tx, request_id, "received", received_at or now, {})
-        entry = {"type": "request", "request": request_id, "kind": str(kind), "regimes": list(regimes)}
-        estate.ledger.append(tx, [entry], now)
     return get(estate, request_id)
+
+
+def enter(
+    estate: Estate,
+    tx: Transaction,
+    kind: Kind,
+    names: bytes,
+    *,
+    now: datetime,
+    streams: Collection[str] = (),
+    regimes: Sequence[str] = (),
+    reason: str = "request",
+    received_at: datetime | None = None,
+) -> str:
+    """Enter a request into the register, in a transaction of the caller's, and return its id.
+
+    Args:
+        estate: the estate.
+        tx: the transaction that it becomes true with.
+        kind: what is asked for.
+        names: what is sealed of the person (see `sealed_names`).
+        now: the time of registration.
+        streams: streams to erase; the whole person when empty.
+        regimes: laws that the person can invoke.
+        reason: one of `REASONS`.
+        received_at: when it reached the company, when that was earlier.
+    """
+    request_id = uuid.uuid4().hex
+    number = estate.trees[IDENTITY].insert(tx, KeyKind.FILE, 1)[0]
+    key = estate.trees[IDENTITY].lookup(tx.conn, [number])[0]
+    assert key is not None  # noqa: S101  inserted a moment ago
+    tx.conn.execute(
+        request.insert().values(
+            request_id=request_id,
+            kind=kind,
+            streams=sorted(streams),
+            reason=reason,
+            regimes=list(regimes),
+            state=State.RECEIVED,
+            received_at=received_at or now,
+            key_number=number,
+            sealed=seal_value(key, names, ("request", request_id)),
+            facts={},
+        )
+    )
+    _add_event(tx, request_id, "received", received_at or now, {})
+    entry = {"type": "request", "request": request_id, "kind": str(kind), "regimes": list(regimes)}
+    estate.ledger.append(tx, [entry], now)
+    return request_id
 
 
 def record_identity_check(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shelflife.policy.consent_events import STREAM_NAMES
 from shelflife.synthetic.apple_xml import export_text
 from shelflife.synthetic.people import Person, invent
 from shelflife.synthetic.tables import clarity_text, fitbit_text, glucose_ml_text
 
 FITBIT_FOLDER = "fitbit"
+NOTICE = "We collect what your devices measure, stream by stream, to show it to you. You can take this back at any time."
+_CONSENTED_BEFORE = dt.timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def write_inbox(
 
     Args:
         folder: the inbox; `<account>/export.xml`, `<account>/clarity.csv` or `<account>/glucose.csv`,
-            `fitbit/heartrate_seconds.csv` and `profiles.ndjson` are written into it.
+            `fitbit/heartrate_seconds.csv`, `consents.ndjson` and `profiles.ndjson` are written into it.
         people: number of people, at least 3 for every kind of file.
         days: days of data of each, at least 2.
         seed: chooses the people and their data.
@@ -85,7 +89,7 @@ def write_inbox(
     """
     everyone = invent(people, seed, until)
     first_day = until - dt.timedelta(days=days - 1)
-    files = [_write_profiles(folder, everyone)]
+    files = [_write_consents(folder, everyone, first_day), _write_profiles(folder, everyone)]
     for person in everyone:
         files += _write_person(folder, person, first_day, days, seed)
     trackers = [person for person in everyone if person.source == "fitbit"]
@@ -131,6 +135,31 @@ def _write_export(folder: Path, person: Person, first_day: dt.date, days: int, s
         problems=dict(export.problems),
         duplicates=export.duplicates,
         ignored=dict(export.ignored),
+    )
+
+
+def _write_consents(folder: Path, people: list[Person], first_day: dt.date) -> ExpectedFile:
+    """Write what everybody agreed to before the first day: collecting and sharing of every stream, and no sale."""
+    at = dt.datetime.combine(first_day, dt.time(12), dt.UTC) - _CONSENTED_BEFORE
+    decided = [
+        {
+            "record": "consent",
+            "account": person.alias,
+            "subject_kind": person.alias_kind,
+            "stream": stream,
+            "purpose": purpose,
+            "decision": "granted",
+            "notice_sha256": hashlib.sha256(NOTICE.encode()).hexdigest(),
+            "method": "in_app",
+            "at": at.isoformat(),
+        }
+        for person in people
+        for purpose in ("collection", "sharing")
+        for stream in STREAM_NAMES
+    ]
+    _write(folder / "consents.ndjson", "".join(json.dumps(one) + "\n" for one in decided))
+    return ExpectedFile(
+        Path("consents.ndjson"), "canonical_ndjson", len(decided), 0, ignored={"consent": len(decided)}
     )
 
 

@@ -19,6 +19,7 @@ FIRST = dt.date(2026, 11, 1)
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch):
+    monkeypatch.setenv("SHELFLIFE_CONSENT", "required")
     # `prepare` sets these; monkeypatch puts them back.
     for name in ("SHELFLIFE_SETTINGS", "DAGSTER_HOME"):
         monkeypatch.setenv(name, "")

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from shelflife.control.tables import (
     alias,
+    consent,
     hold,
     hold_subject,
     keyring,
@@ -38,6 +39,7 @@ _OF_SOMEBODY = (
     (subject.c.pid, "subject_row"),
     (alias.c.pid, "alias_row"),
     (upload_device.c.pid, "upload_device_row"),
+    (consent.c.pid, "consent_row"),
 )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import alias, subject, upload_device
+from shelflife.control.tables import alias, consent, subject, upload_device
 from shelflife.rights.verify.key_pages import number_of
 from shelflife.rights.verify.primitives import mac, opened_value
 from shelflife.rights.verify.raw import POSITIONS
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 IDENTITY = "identity"
 _SECRETS = {"pepper": 0, "alias": 1, "tombstone": 2, "copies": 8}
 _PID_BYTES = 16
+_OWNED = (
+    (alias.c.pid, "alias_of_nobody"),
+    (upload_device.c.pid, "upload_device_of_nobody"),
+    (consent.c.pid, "consent_of_nobody"),
+)
 
 
 @dataclass(frozen=True)
@@ -60,9 +65,9 @@ def living(scene: Scene) -> Living:
 
 
 def check_aliases(scene: Scene) -> None:
-    """An alias or a device whose subject has no key belongs to nobody."""
+    """An alias, a device or a decision whose subject has no key belongs to nobody."""
     rings = scene.survey.rings.get(IDENTITY, {})
-    for column, rule in ((alias.c.pid, "alias_of_nobody"), (upload_device.c.pid, "upload_device_of_nobody")):
+    for column, rule in _OWNED:
         for pid in scene.conn.execute(sa.select(column)).scalars():
             ring = rings.get(bytes(pid))
             if ring is None or scene.key(IDENTITY, ring + POSITIONS["profile"]) is None:

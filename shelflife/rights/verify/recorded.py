@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import alias, keyring, partition, subject, tombstone, upload_device
+from shelflife.control.tables import alias, consent, keyring, partition, subject, tombstone, upload_device
 from shelflife.errors import ShelflifeError
 from shelflife.estate import Secret
 from shelflife.journal.journal import mark, read_all
@@ -118,6 +118,8 @@ def _rows_left(conn: sa.Connection, one: Destruction) -> Iterator[str]:
         for mac in one.revoked_devices
     ):
         yield "upload_device"
+    if any(_has(conn, consent.c.pid, pid) for pid in one.subjects):
+        yield "consent"
     if any(
         _has(conn, keyring.c.pid, pid, keyring.c.zone == zone)
         for zone, pids in one.keyrings.items()

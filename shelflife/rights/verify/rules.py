@@ -114,6 +114,12 @@ _CONTROL = (
     Rule("alias_of_nobody", "control", "an alias row is there whose identity key is gone"),
     Rule("upload_device_row", "control", "a device of a target is there", about_targets=True),
     Rule("upload_device_of_nobody", "control", "a device is there whose owner's identity key is gone"),
+    Rule("consent_row", "control", "a decision about consent of a target is there", about_targets=True),
+    Rule(
+        "consent_of_nobody",
+        "control",
+        "a decision about consent is there whose person's identity key is gone",
+    ),
     Rule("keyring_row", "control", "a target's keyring row is there", about_targets=True),
     Rule("tombstone_missing", "control", "a target's alias has no tombstone", about_targets=True),
     Rule("target_in_cell", "control", "a cell names a target", about_targets=True),

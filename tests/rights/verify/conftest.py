@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import yaml
 
 from shelflife.config import Settings, load_settings
-from shelflife.control.tables import alias, data_file, subject
+from shelflife.control.tables import alias, consent, data_file, subject
 from shelflife.copies.erasing import erase_from_copies
 from shelflife.copies.publish import publish
 from shelflife.copies.tokens import copy_token
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 COPY = "member_cache"
-TABLES = ("heart_daily", "glucose_daily", "sleep_nightly", "activity_daily")
+TABLES = ("heart_daily", "hrv_recordings", "glucose_daily", "sleep_nightly", "activity_daily")
 
 
 def clock():
@@ -152,6 +152,7 @@ def destroy_keys(estate: Estate, target: Target) -> None:
         for zone in ("identity", "raw"):
             estate.keyrings[zone].destroy(tx, target.pids[zone], NOW)
         [pid] = target.pids["identity"]
+        tx.conn.execute(sa.delete(consent).where(consent.c.pid == pid))
         tx.conn.execute(sa.delete(alias).where(alias.c.pid == pid))
         tx.conn.execute(sa.delete(subject).where(subject.c.pid == pid))
         leases.advance_epoch(tx)

@@ -33,23 +33,28 @@ from tests.conftest import NOW
 from tests.rights.verify.conftest import change, forget_log, found, plants, rules, target_of
 
 
-@plants("subject_row", "alias_row", "keyring_row", "tombstone_missing", "target_in_cell")
+@plants("subject_row", "alias_row", "consent_row", "keyring_row", "tombstone_missing", "target_in_cell")
 def test_rows_of_somebody_who_must_be_gone(estate, account):
     known = target_of(estate, account)
     target = dataclasses.replace(known, keys={}, tokens={})
-    expected = {"subject_row", "alias_row", "keyring_row", "tombstone_missing", "target_in_cell"}
+    expected = {"subject_row", "alias_row", "consent_row", "keyring_row", "tombstone_missing", "target_in_cell"}
     assert expected <= rules(found(estate, target))
     alone = Target(aliases=known.aliases)
     assert rules(found(estate, alone)) >= {"alias_row", "tombstone_missing", "target_in_cell"}
 
 
-@plants("subject_without_key", "alias_of_nobody")
+@plants("subject_without_key", "alias_of_nobody", "consent_of_nobody")
 def test_a_directory_row_whose_key_was_destroyed(estate, account):
     [pid] = target_of(estate, account).pids["identity"]
     with estate.database.commit() as tx:
         estate.keyrings["identity"].destroy(tx, [pid], NOW)
     # The derived rows are of somebody whom the directory cannot name any more.
-    assert rules(found(estate)) == {"subject_without_key", "alias_of_nobody", "derived_row_of_nobody"}
+    assert rules(found(estate)) == {
+        "subject_without_key",
+        "alias_of_nobody",
+        "consent_of_nobody",
+        "derived_row_of_nobody",
+    }
 
 
 def test_a_tombstone_that_was_removed(erased, target):
@@ -189,7 +194,7 @@ def test_rows_that_the_journal_says_are_gone(estate, account):
     outcome = found(estate)
     assert rules(outcome) == {"row_of_recorded_destruction"}
     places = {finding.place.partition(",")[0] for finding in outcome.findings}
-    assert places == {"subject", "keyring", "tombstone"}
+    assert places == {"subject", "consent", "keyring", "tombstone"}
 
 
 def test_an_auditor_needs_the_alias_only(erased, target, account, before):
