@@ -23,6 +23,8 @@ from shelflife.rights.export.standing import changed
 from shelflife.seal.blocks import open_blocks
 from shelflife.seal.files import read_sealed
 from shelflife.seal.locators import locators
+from shelflife.signals.overlap import with_overlaps
+from shelflife.signals.precedence import DEFAULT_PRECEDENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,7 +78,7 @@ class PersonBlocks:
         return dict(found)
 
     def rows(self, found: Sequence[Found]) -> Iterator[pa.Table]:
-        """Yield the person's rows, one partition at a time, ordered by start.
+        """Yield the person's rows, one partition at a time, ordered by start, with the flags of what counts elsewhere.
 
         Raises:
             SealBroken: a block was altered.
@@ -85,7 +87,14 @@ class PersonBlocks:
         for _, group in groupby(found, key=lambda one: one.home.partition_id):
             self._watch.check()
             parts = self._open(list(group))
-            yield pa.concat_tables(parts).sort_by([("start_utc", "ascending"), ("signal", "ascending")])
+            rows = pa.concat_tables(parts).sort_by([("start_utc", "ascending"), ("signal", "ascending")])
+            yield self._judged(rows)
+
+    def _judged(self, rows: pa.Table) -> pa.Table:
+        """Flag what derivation counts once only, so that the person is told the same."""
+        owned = rows.append_column("pid", pa.repeat(pa.scalar(self._person.raw_pid), rows.num_rows))
+        precedence = self._estate.settings.source_precedence or DEFAULT_PRECEDENCE
+        return with_overlaps(owned, precedence).drop_columns("pid")
 
     def _readable(self, conn: sa.Connection, tables: Sequence[str]) -> list[Partition]:
         """Return the partitions of the streams that the person still has a key for: a forgotten one leaves no trace."""

@@ -6,7 +6,7 @@ by accident: rows under a legal hold lie in tables of other names.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,13 +23,15 @@ from shelflife.rights.export.columns import (
     quarantine_columns,
     sample_columns,
 )
-from shelflife.rights.export.contents import Computed, ExportTable, Handover, Look, Person
+from shelflife.rights.export.contents import Computed, Decided, ExportTable, Handover, Look, Person
 from shelflife.rights.export.derived import PID, PersonFigures
 from shelflife.rights.export.labels import STREAM_LABELS
 from shelflife.rights.export.looks import handovers, looks_at
 from shelflife.rights.export.retention import Kept
 from shelflife.rights.export.standing import changed
 from shelflife.signals.vocabulary import STREAMS
+from shelflife.subjects.consent import governing
+from shelflife.subjects.consent_ledger import Decisions, decisions_of
 from shelflife.subjects.directory import aliases_of
 from shelflife.subjects.profile import read_profile
 
@@ -62,6 +64,7 @@ class Collected:
     computed: tuple[Computed, ...]
     looks: tuple[Look, ...]
     handovers: tuple[Handover, ...]
+    consents: tuple[Decided, ...]
 
 
 def collect(estate: Estate, person: Subject, watch: Watch) -> Collected:
@@ -82,6 +85,7 @@ def collect(estate: Estate, person: Subject, watch: Watch) -> Collected:
         since = _first_seen(conn, person)
         looked = looks_at(conn, [table.name for table, _ in derived], since=since)
         handed = handovers(conn, since=since)
+        decided = _decided(estate, conn, person)
     return Collected(
         person=known,
         tables=tuple(table for table, _ in (*raw, *derived)),
@@ -90,6 +94,7 @@ def collect(estate: Estate, person: Subject, watch: Watch) -> Collected:
         computed=tuple(_computed(models[table.name]) for table, _ in derived),
         looks=tuple(looked),
         handovers=tuple(handed),
+        consents=tuple(decided),
     )
 
 
@@ -177,6 +182,20 @@ def _rereadable(read: Callable[[], Iterator[pa.Table]]) -> Callable[[], Iterator
 def _person(estate: Estate, conn: sa.Connection, person: Subject) -> Person:
     facts, aliases = read_profile(estate, conn, person), aliases_of(estate, conn, person)
     return Person(facts, tuple(aliases), _first_seen(conn, person).date())
+
+
+def _decided(estate: Estate, conn: sa.Connection, person: Subject) -> list[Decided]:
+    """Return every decision about consent, in the order of recording."""
+    known = decisions_of(estate, conn, [person.identity_pid]).get(person.identity_pid, Decisions())
+    counting = {one.place for one in governing(known.placed).values()}
+    return [
+        Decided(
+            **asdict(one.event),
+            recorded_on=known.recorded_on[one.place[0]],
+            counts=one.place in counting,
+        )
+        for one in known.placed
+    ]
 
 
 def _first_seen(conn: sa.Connection, person: Subject) -> dt.datetime:

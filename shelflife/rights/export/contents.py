@@ -119,6 +119,27 @@ class Handover:
 
 
 @dataclass(frozen=True)
+class Decided:
+    """One decision of the person about consent, and whether it is the one that counts.
+
+    Attributes:
+        notice_sha256: SHA-256 of the notice that was shown, in hexadecimal digits.
+        recorded_on: the day on which it was recorded.
+        counts: whether no later decision stands in its place.
+    """
+
+    stream: str
+    purpose: str
+    decision: str
+    method: str
+    decided_at: dt.datetime
+    expires_at: dt.datetime | None
+    notice_sha256: str | None
+    recorded_on: dt.date
+    counts: bool
+
+
+@dataclass(frozen=True)
 class Retention:
     """How long one table's rows are kept, in words, and when the person's oldest and newest rows expire."""
 
@@ -183,6 +204,7 @@ class Contents:
     copies: Sequence[ExportTable]
     looks: Sequence[Look]
     handovers: Sequence[Handover]
+    consents: Sequence[Decided]
     retention: Sequence[Retention]
     recipients: Sequence[Recipient]
     withheld: Sequence[Withheld]

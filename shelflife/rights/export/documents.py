@@ -26,8 +26,12 @@ if TYPE_CHECKING:
     from shelflife.rights.export.tally import Tally
 
 NO_CONSENTS = (
-    "No consent ledger exists in this warehouse yet, so this list is empty. That says nothing about whether consent was "
-    "given: it may be recorded elsewhere. Ask the organisation."
+    "No decision of yours is recorded in this warehouse, so this list is empty. That says nothing about whether consent "
+    "was given: it may be recorded elsewhere. Ask the organisation."
+)
+CONSENTS_NOTE = (
+    "Every decision that was recorded, oldest first. Where `counts` is true, no later decision stands in its place. "
+    "`notice_sha256` is the SHA-256 of the text that you were shown: compare it with your copy of the text."
 )
 NO_RECIPIENTS = "No copy and no recipient outside of the vault was declared for this export."
 NO_REGIME = (
@@ -57,7 +61,7 @@ def documents(contents: Contents, tally: Tally) -> dict[str, str]:
     """Return every document by its name in the package."""
     made: dict[str, object] = {
         "profile.json": _profile(contents),
-        "consents.json": {"consents": [], "note": NO_CONSENTS},
+        "consents.json": _consents(contents),
         "dictionary.json": _dictionary([*contents.tables, *contents.copies]),
         "retention.json": [asdict(line) for line in contents.retention],
         "recipients.json": _recipients(contents),
@@ -99,6 +103,18 @@ def _profile(contents: Contents) -> dict[str, object]:
 def _recipients(contents: Contents) -> dict[str, object]:
     listed = [asdict(one) for one in contents.recipients]
     return {"recipients": listed} | ({} if listed else {"note": NO_RECIPIENTS})
+
+
+def _consents(contents: Contents) -> dict[str, object]:
+    listed = [
+        {
+            **asdict(one),
+            "decided_at": one.decided_at.isoformat(timespec="seconds"),
+            "expires_at": one.expires_at.isoformat(timespec="seconds") if one.expires_at else None,
+        }
+        for one in contents.consents
+    ]
+    return {"consents": listed, "note": CONSENTS_NOTE if listed else NO_CONSENTS}
 
 
 def _access_log(contents: Contents) -> dict[str, object]:

@@ -128,6 +128,7 @@ def export_subject(
             copies=found.copies,
             looks=found.looks,
             handovers=found.handovers,
+            consents=found.consents,
             retention=retention_of(found.kept, load_policies(estate.settings.policies)),
             recipients=recipients,
             withheld=_withheld(found, decision, rules),

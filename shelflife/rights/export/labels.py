@@ -28,6 +28,7 @@ SIGNAL_LABELS: Mapping[str, str] = MappingProxyType(
         "hrv_rmssd": "Heart rate variability (RMSSD)",
         "sleep_stage": "Sleep stages",
         "sleep_episode": "Time asleep",
+        "sleep_score": "Sleep score of the device's maker",
         "glucose_interstitial": "Glucose, continuous sensor",
         "glucose_capillary": "Glucose, finger stick",
         "step_count": "Steps",
@@ -50,6 +51,7 @@ UNIT_LABELS: Mapping[str, str] = MappingProxyType(
         "min": "minutes",
         "mg/dL": "mg/dL",
         "{steps}": "steps",
+        "{score}": "points",
         "m": "m",
         "kcal": "kcal",
         "Cel": "\u00b0C",
@@ -84,6 +86,8 @@ FLAG_LABELS: Mapping[str, str] = MappingProxyType(
         "UNIT_ASSUMED": "the source gave no unit; the usual one was assumed",
         "LOW_CONFIDENCE": "the device itself was not sure of it",
         "TIME_ONLY": "the source gave a time of day and no date",
+        "LOCAL_TIME_DOUBTFUL": "the clocks were changed then: the local time happened twice or not at all",
+        "COUNTED_ELSEWHERE": "a summary of readings that are here themselves, or a part of a total that is here",
     }
 )
 
@@ -117,6 +121,7 @@ PROBLEM_LABELS: Mapping[str, str] = MappingProxyType(
         "no_subject": "nobody was named",
         "no_time": "it had no time",
         "bad_time": "its time could not be true",
+        "ambiguous_time": "its time can be read in more than one way",
         "end_before_start": "it ended before it began",
         "missing_value": "it had no value",
         "bad_number": "its value was no number",
@@ -132,6 +137,7 @@ PROBLEM_LABELS: Mapping[str, str] = MappingProxyType(
 _TABLE_WORDS = {
     "quarantined": "Rows that were set aside",
     "heart_daily": "Heart, figures by day",
+    "hrv_recordings": "Heart rate variability, figures by recording",
     "sleep_nightly": "Sleep, figures by night",
     "glucose_daily": "Glucose, figures by day",
     "activity_daily": "Activity, figures by day",

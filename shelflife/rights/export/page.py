@@ -33,7 +33,7 @@ def render(contents: Contents, story: Story) -> str:
         duties.looks(contents),
         duties.retention(contents),
         duties.withheld(contents),
-        duties.consents(),
+        duties.consents(contents),
         duties.rights(contents),
         duties.files(contents),
     ]

@@ -13,7 +13,7 @@ from shelflife.rights.export.documents import (
     QUERY_NOTE,
     data_name,
 )
-from shelflife.rights.export.labels import readable, table_words
+from shelflife.rights.export.labels import STREAM_LABELS, readable, table_words
 from shelflife.rights.export.markup import (
     Html,
     counted,
@@ -141,9 +141,23 @@ def withheld(contents: Contents) -> str:
     )
 
 
-def consents() -> str:
-    """Return the section about consents."""
-    return section("consents", "Your consents", paragraph(NO_CONSENTS))
+def consents(contents: Contents) -> str:
+    """Return the section about consents: the decision that counts for each stream and purpose."""
+    counting = [one for one in contents.consents if one.counts]
+    rows = [
+        [
+            STREAM_LABELS[one.stream],
+            one.purpose,
+            one.decision,
+            day(one.decided_at.date()),
+            one.method.replace("_", " "),
+            day(one.expires_at.date()) if one.expires_at else "",
+        ]
+        for one in sorted(counting, key=lambda one: (one.stream, one.purpose))
+    ]
+    heads = ("About", "For", "Decision", "On", "How", "Ends")
+    told = table("What you decided last", heads, rows) if rows else paragraph(NO_CONSENTS)
+    return section("consents", "Your consents", told)
 
 
 def rights(contents: Contents) -> str:

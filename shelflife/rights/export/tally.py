@@ -28,6 +28,7 @@ UNUSABLE = (
     | QualityFlag.DUP_CROSS_SOURCE
     | QualityFlag.LOW_CONFIDENCE
     | QualityFlag.TIME_ONLY
+    | QualityFlag.COUNTED_ELSEWHERE
 )
 SLOTS = 48
 """Half hours of a day."""

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 
 import pytest
 
+from shelflife.rights.export.documents import NO_CONSENTS, documents
+from shelflife.rights.export.tally import Tally
+from shelflife.signals.vocabulary import STREAMS
+from shelflife.synthetic.inbox import NOTICE
 from tests.rights.export.conftest import CONTROLLER, RECIPIENT, REQUEST
+from tests.rights.export.test_page import nothing
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +83,24 @@ def test_retention_says_the_rule_and_both_ends(document):
     assert "30 days after they arrived" in lines["quarantined"]["words"]
 
 
-def test_consents_and_decisions_say_what_is_not_known(document):
-    assert document("consents.json")["consents"] == []
-    assert "No consent ledger exists" in document("consents.json")["note"]
+def test_consents_are_every_decision_with_the_notice_that_was_shown(document):
+    told = document("consents.json")["consents"]
+    assert len(told) == 12
+    assert {(one["stream"], one["purpose"]) for one in told} == {
+        (stream, purpose) for stream in STREAMS for purpose in ("collection", "sharing")
+    }
+    assert {one["notice_sha256"] for one in told} == {hashlib.sha256(NOTICE.encode()).hexdigest()}
+    assert {(one["decision"], one["method"], one["counts"]) for one in told} == {("granted", "in_app", True)}
+    assert {(one["decided_at"], one["recorded_on"]) for one in told} == {
+        ("2026-10-17T12:00:00+00:00", "2026-11-23")
+    }
+
+
+def test_consents_that_were_never_recorded_say_so():
+    assert json.loads(documents(nothing(), Tally())["consents.json"]) == {"consents": [], "note": NO_CONSENTS}
+
+
+def test_decisions_say_what_is_not_known(document):
     decisions = document("automated_decisions.json")
     assert decisions["decisions"] == []
     formulas = {one["table"]: one["formulas"] for one in decisions["computed"]}

@@ -93,7 +93,7 @@ def test_what_is_flagged_counts_as_a_row_and_not_as_a_reading(flag):
     tally = Tally()
     tally.add("glucose", samples([100.0, 110.0], flags=int(flag)))
     found = tally.signals["glucose", "glucose_interstitial"]
-    kept = flag in (QualityFlag.TZ_UNKNOWN, QualityFlag.UNIT_ASSUMED)
+    kept = flag in (QualityFlag.TZ_UNKNOWN, QualityFlag.UNIT_ASSUMED, QualityFlag.LOCAL_TIME_DOUBTFUL)
     assert found.count == 2
     assert bool(found.days) == kept
     assert int(tally.glucose_ranges.sum()) == (2 if kept else 0)

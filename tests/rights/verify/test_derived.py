@@ -112,7 +112,8 @@ def test_rows_computed_from_a_forgotten_stream(estate, account):
     with estate.database.commit() as tx:
         estate.keyrings["raw"].destroy(tx, known.pids["raw"], NOW, ["heart"])
     assert rules(found(estate)) == {"derived_row_of_forgotten_stream", "block_left"}
-    await_rewrite(estate, known.pids["derived"][0], NOW + dt.timedelta(days=3))
+    for table in ("heart_daily", "hrv_recordings"):
+        await_rewrite(estate, known.pids["derived"][0], NOW + dt.timedelta(days=3), table)
     assert rules(found(estate)) == {"block_left"}
 
 
