@@ -1,0 +1,316 @@
+"""Fitbit's Web API: third-party answers and every endpoint's traps."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from shelflife.errors import SourceError
+from shelflife.signals.sample import QualityFlag
+from tests.sources.damage import CANARY, damaged, survive
+from tests.sources.reading import problems, read, rows_of
+from tests.sources.synthetic import fitbit as made
+
+SEEDS = {name: content for name, content in made.seeds().items() if name.startswith("fitbit_api")}
+
+
+def at(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
+
+
+def of(rows, signal: str):
+    return [row for row in rows if row["signal"] == signal]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "ignored", "wrong"),
+    [
+        ("activities-date-empty-activities-list", {}, {"summary": 1, "goals": 1}, {}),
+        (
+            "activities-date-multiple-in-activities-list",
+            {"workout": 3, "step_count": 3},
+            {"summary": 1, "goals": 1, "activities/calories": 2, "activities/distance": 2},
+            {},
+        ),
+        (
+            "activities-date-single-in-activities-list",
+            {"workout": 1, "step_count": 1},
+            {"summary": 1, "activities/calories": 1, "activities/distance": 1},
+            {},
+        ),
+        (
+            "activities-heart-1d-1m-intraday",
+            {"heart_rate": 5},
+            {"activities-heart without restingHeartRate": 1},
+            {},
+        ),
+        ("activities-steps-1d-1m-intraday", {"step_count": 4}, {}, {}),
+        ("activities-steps-timeseries", {"step_count": 3}, {}, {}),
+        ("body-log-weight", {"body_weight": 4}, {}, {"unknown_unit": 4}),
+        ("sleep-date-empty-sleep-list", {}, {"summary": 1}, {}),
+        ("sleep-date-range-empty-sleep-list", {}, {}, {}),
+        ("sleep-date-range", {"sleep_episode": 2, "sleep_score": 2, "sleep_stage": 8}, {}, {}),
+        ("sleep-date", {"sleep_episode": 2, "sleep_score": 2, "sleep_stage": 8}, {"summary": 1}, {}),
+    ],
+)
+def test_answers_that_others_recorded(samples: Path, name, rows, ignored, wrong) -> None:
+    table, parsing = read(samples / "vendor_api" / "fitbit" / f"fitbit-{name}.json", "fitbit_api")
+    assert Counter(table.column("signal").to_pylist()) == rows
+    assert (parsing.ignored, problems(table)) == (ignored, wrong)
+
+
+def test_times_of_a_recorded_day_take_its_date(samples: Path) -> None:
+    rows = rows_of(
+        samples / "vendor_api" / "fitbit" / "fitbit-activities-heart-1d-1m-intraday.json",
+        zone="America/New_York",
+    )
+    assert [row["value_num"] for row in rows] == [64, 63, 64, 65, 65]
+    assert (rows[0]["start_utc"], rows[0]["end_utc"]) == (at("2015-08-21T04:01Z"), at("2015-08-21T04:02Z"))
+    assert {(row["tz_basis"], row["utc_offset_min"], row["statistic"]) for row in rows} == {
+        ("account", -240, "mean")
+    }
+
+
+def test_a_recorded_night_agrees_with_its_own_totals(samples: Path) -> None:
+    path = samples / "vendor_api" / "fitbit" / "fitbit-sleep-date.json"
+    logs = json.loads(path.read_text())["sleep"]
+    rows = rows_of(path)
+    for log in logs:
+        identity = str(log["logId"])
+        [episode] = [row for row in of(rows, "sleep_episode") if row["source_record_id"] == identity]
+        assert episode["value_num"] == log["minutesAsleep"]
+        assert episode["local_date"].isoformat() == log["dateOfSleep"]
+        assert (episode["end_utc"] - episode["start_utc"]).total_seconds() * 1000 == log["duration"]
+        minutes: Counter[str] = Counter()
+        for row in of(rows, "sleep_stage"):
+            if row["parent_id"] == identity:
+                minutes[row["stage"]] += (row["end_utc"] - row["start_utc"]).total_seconds() / 60
+        assert minutes["asleep_unspecified"] == log["minutesAsleep"]
+        assert minutes["awake"] == log["minutesAwake"]
+        [score] = [row for row in of(rows, "sleep_score") if row["parent_id"] == identity]
+        assert (score["value_num"], score["unit_ucum"]) == (log["efficiency"], "{score}")
+
+
+def test_readings_of_seconds_are_instants_and_their_day_must_be_the_only_one() -> None:
+    seconds = made.heart_day(("08:00:05", 71), kind="second")
+    [resting, beat] = rows_of(made.document(seconds), "fitbit_api", zone="Europe/Berlin")
+    assert (beat["statistic"], beat["window_s"], beat["start_utc"]) == (
+        "instant",
+        None,
+        at("2024-07-01T06:00:05Z"),
+    )
+    assert (resting["signal"], resting["value_num"]) == ("resting_heart_rate", 61)
+    assert (resting["start_utc"], resting["end_utc"]) == (at("2024-06-30T22:00Z"), at("2024-07-01T22:00Z"))
+    two_days = made.heart_day(("08:00:00", 71), days=("2024-07-01", "2024-07-02"))
+    table, _ = read(made.document(two_days))
+    assert problems(table) == {"ambiguous_time": 1}
+    late = {name: two_days[name] for name in reversed(two_days)}
+    late["activities-heart"] = late["activities-heart"][:1]
+    assert [row["problem"] for row in rows_of(made.document(late))] == [None, None]
+
+
+@pytest.mark.parametrize("resting", [0, "0", None])
+def test_a_resting_heart_rate_of_zero_is_none(resting) -> None:
+    table, parsing = read(made.document(made.heart_day(resting=resting)))
+    assert (table.num_rows, parsing.ignored) == (0, {"activities-heart without restingHeartRate": 1})
+
+
+def test_the_day_on_which_clocks_change_is_as_long_as_it_was() -> None:
+    days = [{"dateTime": "2024-03-10", "value": "2937"}, {"dateTime": "0000-00-00", "value": "1"}]
+    first, broken = rows_of(made.document({"activities-steps": days}), zone="America/New_York")
+    assert first["end_utc"] - first["start_utc"] == dt.timedelta(hours=23)
+    assert (first["value_num"], first["statistic"], first["local_date"]) == (
+        2937,
+        "sum",
+        dt.date(2024, 3, 10),
+    )
+    assert broken["problem"] == "bad_time"
+
+
+def test_short_wakes_stand_beside_the_stages_that_they_overlay() -> None:
+    rows = rows_of(made.document({"sleep": [made.night()]}))
+    stages = of(rows, "sleep_stage")
+    assert [row["stage"] for row in stages] == ["awake", "light", "deep", "rem", "awake"]
+    assert [row["value_raw"] for row in stages][-1] == "wake"
+    assert [row["record_path"] for row in stages][-2:] == ["sleep/levels/data", "sleep/levels/shortData"]
+    assert stages[-1]["end_utc"] - stages[-1]["start_utc"] == dt.timedelta(seconds=90)
+    assert {row["parent_id"] for row in stages} == {str(made.LONG_ID)}
+    assert of(rows, "sleep_episode")[0]["source_record_id"] == "9223372036854775001"
+
+
+def test_a_night_keeps_the_offset_of_its_start_when_clocks_change() -> None:
+    rows = rows_of(made.document({"sleep": [made.night()]}), zone="America/New_York")
+    assert {row["utc_offset_min"] for row in rows} == {-300}
+    assert {(row["tz_basis"], row["iana_tz"]) for row in rows} == {("account", "America/New_York")}
+    edges = [(row["start_utc"], row["end_utc"]) for row in of(rows, "sleep_stage")[:4]]
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(edges))
+    [episode] = of(rows, "sleep_episode")
+    assert (episode["start_utc"], episode["end_utc"]) == (edges[0][0], edges[-1][1])
+    assert episode["local_date"] == dt.date(2024, 3, 10)
+    twice = made.night(startTime="2024-11-03T01:30:00.000", levels={})
+    [row, score] = rows_of(made.document({"sleep": [twice]}), zone="America/New_York")
+    assert row["quality_flags"] & QualityFlag.LOCAL_TIME_DOUBTFUL
+    assert score["quality_flags"] & QualityFlag.LOCAL_TIME_DOUBTFUL
+
+
+def test_minutes_of_the_first_version_cross_midnight() -> None:
+    stages = of(rows_of(made.document({"sleep": [made.minute_night()]})), "sleep_stage")
+    assert [row["stage"] for row in stages] == ["awake", "awake", "asleep_unspecified", "asleep_unspecified"]
+    assert [row["start_utc"].isoformat() for row in stages][1:3] == [
+        "2011-06-15T23:59:00+00:00",
+        "2011-06-16T00:00:00+00:00",
+    ]
+    assert {row["end_utc"] - row["start_utc"] for row in stages} == {dt.timedelta(minutes=1)}
+
+
+def test_levels_that_nobody_knows_are_set_aside() -> None:
+    log = made.night(
+        levels={
+            "data": [
+                made.level("2024-03-09T23:30:00.000", "dozing", 60),
+                {"dateTime": "2024-03-09T23:31:00.000", "level": "deep"},
+                7,
+            ]
+        },
+        efficiency=None,
+        duration=None,
+        minutesAsleep=None,
+    )
+    table, _ = read(made.document({"sleep": [log, 5]}))
+    assert problems(table) == {"unknown_code": 1, "missing_value": 3, "bad_record": 1}
+    assert table.to_pylist()[0]["end_utc"] == at("2024-03-10T05:30:30Z")
+
+
+def test_a_workout_and_its_parts() -> None:
+    content = made.document({"activities": [made.activity()], "pagination": {"afterDate": "2019-01-01"}})
+    table, parsing = read(content, "fitbit_api", zone="Europe/Berlin")
+    workout, heart, steps, distance = table.to_pylist()
+    assert (workout["value_code"], workout["source_record_id"], workout["modality"]) == (
+        "cycling",
+        "26013218219",
+        "sensed",
+    )
+    assert (workout["start_utc"], workout["end_utc"]) == (
+        at("2019-01-03T20:08:29Z"),
+        at("2019-01-03T20:38:29Z"),
+    )
+    assert (workout["utc_offset_min"], workout["tz_basis"]) == (-480, "sample")
+    assert (heart["value_num"], heart["statistic"], steps["value_num"]) == (131, "mean", 110)
+    assert (distance["value_num"], distance["value_raw"], distance["unit_raw"]) == (12_400, "12.4", "km")
+    assert {row["parent_id"] for row in (heart, steps, distance)} == {"26013218219"}
+    assert parsing.ignored == {"activities/calories": 1}
+
+
+def test_an_activity_that_a_person_named_does_not_carry_the_name() -> None:
+    log = made.activity(activityName=CANARY, hasStartTime=False, logType="manual", distanceUnit="Smoot")
+    table, parsing = read(made.document({"activities": [log]}))
+    workout = table.to_pylist()[0]
+    assert (workout["value_code"], workout["value_raw"], workout["modality"]) == (
+        "other",
+        "other",
+        "self_reported",
+    )
+    assert workout["quality_flags"] & QualityFlag.LOW_CONFIDENCE
+    assert CANARY not in str(table.to_pylist())
+    assert parsing.ignored["activities/distance"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("hrv", [("hrv_rmssd", 34.938, "ms", "rmssd", None)]),
+        ("hrv_minutes", [("hrv_rmssd", 26.617, "ms", "rmssd", None)]),
+        (
+            "spo2",
+            [
+                ("spo2", 97.5, "%", "mean", None),
+                ("spo2", 94.0, "%", "min", None),
+                ("spo2", 100.0, "%", "max", None),
+            ],
+        ),
+        (
+            "spo2_range",
+            [
+                ("spo2", 97.5, "%", "mean", None),
+                ("spo2", 94.0, "%", "min", None),
+                ("spo2", 100.0, "%", "max", None),
+            ],
+        ),
+        ("spo2_minutes", [("spo2", 95.3, "%", "instant", None)]),
+        ("breathing", [("respiratory_rate", 17.8, "/min", "mean", None)]),
+        ("breathing_stages", [("respiratory_rate", -1, "/min", "mean", "missing_value")]),
+        ("skin", [("skin_temperature_delta", None, None, None, "unknown_unit")]),
+        ("core", [("body_temperature", None, None, "instant", "unknown_unit")]),
+        (
+            "cardio",
+            [
+                ("vo2max", None, "mL/kg/min", None, "bad_number"),
+                ("vo2max", 46.2, "mL/kg/min", None, None),
+            ],
+        ),
+    ],
+)
+def test_what_nights_and_days_say(name: str, expected) -> None:
+    rows = rows_of(made.document(made.vitals()[name]), "fitbit_api", zone="Europe/London")
+    names = ("signal", "value_num", "unit_ucum", "statistic", "problem")
+    assert [tuple(row[column] for column in names) for row in rows] == expected
+    assert rows[0]["local_date"] == dt.date(2021, 10, 25)
+
+
+def test_a_range_of_a_cardio_score_is_kept_as_it_was_received() -> None:
+    [range_row, _] = rows_of(made.document(made.vitals()["cardio"]))
+    assert (range_row["value_raw"], range_row["record_path"]) == ("45-49", "cardioScore#1")
+
+
+def test_five_minutes_of_hrv_are_an_interval() -> None:
+    [row] = rows_of(made.document(made.vitals()["hrv_minutes"]), zone="Europe/London")
+    assert (row["start_utc"], row["end_utc"]) == (at("2021-10-25T03:10Z"), at("2021-10-25T03:15Z"))
+    assert row["window_s"] == 300
+
+
+def test_the_profile_goes_to_the_profile() -> None:
+    table, parsing = read(made.document(made.user()), "fitbit_api")
+    facts = parsing.profile
+    assert table.num_rows == 0
+    assert (facts.given_name, facts.family_name, facts.birth_date, facts.sex) == (
+        CANARY,
+        "Byron",
+        "1985-12-10",
+        "female",
+    )
+    assert (facts.other["time_zone"], facts.other["fitbit_id"]) == ("Europe/London", "4ABCDE")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"sleep": [{"summary_date": "2017-11-05"}]}',
+        b'{"data": [], "sleep": []}',
+        b'{"activities": []}',
+        b"[]",
+        b"{}",
+        b'{"value": {"avg": 1}}',
+        b'{"dateTime": "2024-01-01", "value": 5}',
+    ],
+)
+def test_what_may_be_of_others_is_left_to_them(content: bytes) -> None:
+    with pytest.raises(SourceError, match="No source adapter"):
+        read(content)
+
+
+@settings(max_examples=200, deadline=None)
+@given(damaged(SEEDS))
+def test_damaged_answers(content: bytes) -> None:
+    survive(content, "fitbit_api")
+
+
+@pytest.mark.parametrize("name", sorted(SEEDS))
+def test_the_seeds_are_sound(name: str) -> None:
+    table, _ = read(SEEDS[name], "fitbit_api", zone="Europe/Paris")
+    assert CANARY not in str(table.to_pylist())
