@@ -60,6 +60,7 @@ _FURTHER: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "97507-8": ("glucose_interstitial", "mean"),
         "105273-7": ("glucose_interstitial", "mean"),
         "14743-9": ("glucose_capillary", None),
+        "93816-7": ("distance", "sum"),
     }
 )
 SIGNAL_OF_LOINC: Mapping[str, tuple[str, str | None]] = MappingProxyType(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -102,7 +103,7 @@ def text_at(head: bytes, places: Collection[str]) -> str | None:
 
 def as_text(document: object) -> str:
     """Return a document as JSON again, for quarantine; an endless one is cut."""
-    return json.dumps(document, default=str, ensure_ascii=False)[:_LONGEST_TEXT]
+    return json.dumps(document, default=_as_number, ensure_ascii=False)[:_LONGEST_TEXT]
 
 
 def is_number(value: object) -> bool:
@@ -116,6 +117,12 @@ def _line(line: bytes) -> Any:
         return json.loads(line.decode(), parse_float=Decimal, parse_constant=_refuse)
     except (ValueError, RecursionError, ArithmeticError):
         return None
+
+
+def _as_number(value: object) -> float | str:
+    """Return a decimal as the number that reads the same, or as text where there is none."""
+    number = float(value) if isinstance(value, Decimal) else math.inf
+    return number if math.isfinite(number) and Decimal(repr(number)) == value else str(value)
 
 
 def _refuse(_: str) -> NoReturn:

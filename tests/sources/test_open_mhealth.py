@@ -1,0 +1,484 @@
+"""Open mHealth: the library's own documents judge the descriptions, and its schemas judge them on mutated ones."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shelflife.config import load_settings
+from shelflife.errors import SourceError
+from shelflife.sources.open_mhealth import OpenMHealth
+from shelflife.sources.open_mhealth_parts import HEADER
+from shelflife.sources.open_mhealth_schemas import PROPERTIES, SCHEMAS, judge
+from shelflife.sources.source import ByteSource
+from tests.sources.broken_bytes import broken_bytes
+from tests.sources.open_mhealth_reference import Reference
+from tests.sources.reading import NOW, problems, read
+from tests.sources.synthetic.open_mhealth import CANARY, UUID, heart_rate, ieee_header, lines, point, seeds
+from tests.sources.test_fuzz import check_silence
+
+SAMPLES = load_settings(Path(__file__).parents[2] / "shelflife.yaml").samples_folder
+FILES = sorted(path.relative_to(SAMPLES) for path in SAMPLES.glob("open_mhealth/test-data/*/*/*/*.json"))
+MEASURES = {name for name, _ in SCHEMAS} - {"header", "time-frame"}
+WORDS = {
+    "value",
+    "unit",
+    "date_time",
+    "time_interval",
+    "start_date_time",
+    "end_date_time",
+    "duration",
+    "date",
+}
+WORDS |= {"part_of_day", "header", "body", "acquisition_provenance", "source_name", "modality"}
+WORDS |= {"source_creation_date_time", "namespace", "version", "name"} | PROPERTIES | set(HEADER.properties)
+# What these lack, an older version of the same schema does not ask for, and nothing in them names the version.
+OLDER_ACCEPTS = {"missing-time-frame", "missing-effective-time-frame", "with-date-time"}
+OLDER_ACCEPTS |= {"sleep-duration-only", "step-count-only"}
+
+
+LEAVES: tuple[Any, ...] = (
+    *(0, 1, -3, Decimal("2.5"), True, None, [], {}, ""),
+    *("mg/dL", "kg", "h", "average", "median", "Mo", "2026-11-03", "morning", "on waking", "steps", "sensed"),
+    *("2026-11-03T07:25:00Z", "2026-11-03t07:25:00.5+05:30", "2026-11-03T07:25:00", "2026-02-30T00:00:00Z"),
+    *("2026-11-03T07:25:60Z", "2026-11-03T24:00:00Z"),
+)
+
+
+def load(path: Path) -> Any:
+    return json.loads(path.read_text(), parse_float=Decimal)
+
+
+@cache
+def reference() -> Reference:
+    return Reference(SAMPLES)
+
+
+@cache
+def documents() -> list[tuple[str, str, Any]]:
+    return [(*path.parts[2:4], load(SAMPLES / path)) for path in FILES if path.parts[2] != "data-point"]
+
+
+def test_every_sample_document_is_here(samples: Path) -> None:
+    assert len(FILES) == 213
+    assert {path.parts[2] for path in FILES} - {"data-point"} == {name for name, _ in SCHEMAS}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: "/".join(path.parts[2:]))
+def test_a_document_is_judged_as_the_library_says(samples: Path, path: Path) -> None:
+    name, version, folder = path.parts[2:5]
+    document = load(samples / path)
+    right = folder == "shouldPass"
+    if name == "data-point":
+        if right:
+            read(samples / path)
+        else:
+            with pytest.raises(SourceError):
+                read(samples / path)
+        return
+    fault = judge(name, version, document)
+    assert (fault is None) == right
+    assert reference().accepts(name, version, document) == right
+    assert fault is None or set(fault.pointer.split("/")[1:]) <= WORDS
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: "/".join(path.parts[2:]))
+def test_a_document_by_itself_lands_or_is_refused(samples: Path, path: Path) -> None:
+    name, version, folder = path.parts[2:5]
+    right = folder == "shouldPass"
+    strict = name in {"total-sleep-time", "sleep-episode"} or (name, version) == ("step-count", "3.0")
+    if right or (path.stem in OLDER_ACCEPTS and not strict):
+        table, parsing = read(samples / path, "open_mhealth")
+        assert parsing.records >= 1
+        # Only a time, a specimen, or what a body cannot be keeps a valid document from landing.
+        assert set(problems(table)) <= {"no_time", "unknown_signal", "out_of_range", "end_before_start"}
+        if not right:
+            older = [one for one in reference().versions(name) if one < version]
+            assert any(reference().accepts(name, one, load(samples / path)) for one in older)
+        return
+    with pytest.raises(SourceError) as caught:
+        read(samples / path)
+    text = caught.value.diagnostics()
+    assert path.stem == "empty-document" or f"{name}: /" in text or "body: /" in text or "more than one way" in text
+    assert "What to do: " in text
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if path.parts[2] in MEASURES], ids=lambda path: "/".join(path.parts[2:])
+)
+def test_a_data_point_is_judged_by_the_version_that_its_header_names(samples: Path, path: Path) -> None:
+    name, version, folder = path.parts[2:5]
+    document = json.loads((samples / path).read_text())
+    content = lines(point("heart-rate", "2.0", heart_rate()), point(name, version, document))
+    table, parsing = read(content, "open_mhealth")
+    rows = table.to_pylist()
+    assert rows[0]["problem"] is None
+    if folder == "shouldPass":
+        assert len(rows) >= 2
+        assert "bad_record" not in problems(table)
+    elif not document:
+        assert parsing.ignored == {f"{name}/empty": 1}
+    else:
+        assert rows[1]["problem"] == "bad_record"
+        assert rows[1]["record_path"].startswith(f"{name}/body/")
+        assert json.loads(rows[1]["value_raw"]) == document
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> tuple[str, str, Any]:
+    """A sample document with a few of its parts removed, replaced, added or moved."""
+    name, version, document = draw(st.sampled_from(documents()))
+    parts = [part for _, _, other in documents() for part in other.items()]
+    leaves = st.sampled_from(LEAVES)
+    document = json.loads(json.dumps(document, default=float), parse_float=Decimal)
+    for _ in range(draw(st.integers(1, 4))):
+        holder = document
+        while isinstance(holder, dict) and holder and draw(st.booleans()):
+            inner = [value for value in holder.values() if isinstance(value, dict)]
+            if not inner:
+                break
+            holder = draw(st.sampled_from(inner))
+        kind = draw(st.sampled_from(["remove", "replace", "add", "borrow", "interval"]))
+        keys = sorted(holder)
+        if kind == "remove" and keys:
+            del holder[draw(st.sampled_from(keys))]
+        elif kind == "replace" and keys:
+            holder[draw(st.sampled_from(keys))] = draw(leaves)
+        elif kind == "add":
+            holder[draw(st.sampled_from(sorted(WORDS)))] = draw(leaves)
+        elif kind == "borrow":
+            key, value = draw(st.sampled_from(parts))
+            holder[key] = json.loads(json.dumps(value, default=float), parse_float=Decimal)
+        elif kind == "interval":
+            names = st.sampled_from(["start_date_time", "end_date_time", "duration", "date", "part_of_day"])
+            length = st.fixed_dictionaries(
+                {"value": st.integers(1, 9), "unit": st.sampled_from(["h", "Mo", "s"])}
+            )
+            document["effective_time_frame"] = {
+                "time_interval": draw(st.dictionaries(names, leaves | length))
+            }
+    return name, version, document
+
+
+@settings(max_examples=600, deadline=None)
+@given(mutated())
+def test_the_descriptions_agree_with_the_schemas_themselves(case: tuple[str, str, Any]) -> None:
+    name, version, document = case
+    assert (judge(name, version, document) is None) == reference().accepts(name, version, document)
+
+
+def test_the_version_decides_where_versions_disagree() -> None:
+    body = {"heart_rate": {"value": 60, "unit": "beats/min"}}
+    assert judge("heart-rate", "1.1", body) is None
+    missing = judge("heart-rate", "2.0", body)
+    assert missing is not None
+    assert missing.pointer == "/effective_time_frame"
+
+
+def test_a_refusal_names_the_field_and_nothing_of_the_file() -> None:
+    body = {**heart_rate(), "heart_rate": {"value": "Ada", "unit": "beats/min"}}
+    for content in (json.dumps(body), json.dumps(point("heart-rate", "2.0", body))):
+        with pytest.raises(SourceError, match=r"heart_rate/value is no number") as caught:
+            read(content.encode(), "open_mhealth")
+        assert "Ada" not in caught.value.diagnostics()
+
+
+def test_one_of_many_that_is_refused_is_set_aside_with_its_person() -> None:
+    wrong = point("heart-rate", "2.0", {"heart_rate": {"value": 1}}, user_id="ada")
+    headless = {"header": {"user_id": "ada", "id": 3}, "body": {}}
+    content = lines(point("heart-rate", "2.0", heart_rate()), wrong, headless) + b"\n{broken\n[1]"
+    rows = read(content, "open_mhealth")[0].to_pylist()
+    assert [row["problem"] for row in rows] == [None, *["bad_record"] * 4]
+    assert [row["alias"] for row in rows] == [None, "ada", "ada", None, None]
+    assert [row["record_path"] for row in rows[1:]] == [
+        "heart-rate/body/heart_rate/unit#2",
+        "data-point/header/id#3",
+        "document#4",
+        "document#5",
+    ]
+    assert rows[3]["value_raw"] == "{broken"
+
+
+def one(body: Any, schema: str = "heart-rate", version: str = "2.0", **more: Any) -> dict[str, Any]:
+    """Read a file of one data point and return its only row."""
+    content = json.dumps(point(schema, version, body, **more)).encode()
+    rows = read(content, "open_mhealth")[0].to_pylist()
+    assert len(rows) == 1
+    return dict(rows[0])
+
+
+def frame(**interval: Any) -> dict[str, Any]:
+    return {"effective_time_frame": {"time_interval": interval}}
+
+
+def utc(*parts: int) -> dt.datetime:
+    return dt.datetime(*parts, tzinfo=dt.UTC)  # type: ignore[misc,arg-type]
+
+
+@pytest.mark.parametrize(
+    ("schema", "version", "field", "value", "unit", "signal", "expected"),
+    [
+        ("heart-rate", "2.0", "heart_rate", 62.5, "beats/min", "heart_rate", 62.5),
+        ("rr-interval", "1.0", "rr_interval", 812, "ms", "rr_interval", 812),
+        ("oxygen-saturation", "2.0", "oxygen_saturation", 97, "%", "spo2", 97),
+        ("respiratory-rate", "2.0", "respiratory_rate", 14, "breaths/min", "respiratory_rate", 14),
+        ("body-temperature", "3.0", "body_temperature", 98.6, "F", "body_temperature", 37.0),
+        ("body-temperature", "3.0", "body_temperature", 36.6, "C", "body_temperature", 36.6),
+        ("body-temperature", "4.0", "body_temperature", 310.15, "K", "body_temperature", 37.0),
+        ("body-weight", "3.0", "body_weight", 154, "lb", "body_weight", 69.85322498),
+        ("body-weight", "2.0", "body_weight", 2464, "oz", "body_weight", 69.85322498),
+        ("body-weight", "2.0", "body_weight", 70500, "g", "body_weight", 70.5),
+    ],
+)
+def test_measures_come_in_the_units_of_their_schema(
+    schema: str, version: str, field: str, value: float, unit: str, signal: str, expected: float
+) -> None:
+    frame = {"effective_time_frame": {"date_time": "2026-11-03T07:25:00+01:00"}}
+    row = one({field: {"value": value, "unit": unit}, **frame}, schema, version)
+    assert (row["signal"], row["unit_raw"], row["value_raw"]) == (signal, unit, str(value))
+    assert row["value_num"] == pytest.approx(expected)
+    assert (row["start_utc"], row["utc_offset_min"]) == (utc(2026, 11, 3, 6, 25), 60)
+    assert (row["statistic"], row["problem"], row["source_platform"]) == ("instant", None, "open_mhealth")
+
+
+def test_a_mass_of_unclear_ton_is_set_aside() -> None:
+    body = {
+        "body_weight": {"value": 0.07, "unit": "Ton"},
+        "effective_time_frame": {"date_time": "2026-11-03T07:25:00Z"},
+    }
+    assert one(body, "body-weight")["problem"] == "unknown_unit"
+
+
+@pytest.mark.parametrize(
+    ("specimen", "source", "signal"),
+    [
+        ("interstitial fluid", None, "glucose_interstitial"),
+        ("capillary blood", None, "glucose_capillary"),
+        ("capillary blood", "Dexcom G6", "glucose_capillary"),
+        ("plasma", None, None),
+        ("whole blood", None, None),
+        ("tears", None, None),
+        (None, None, None),
+        (None, "Dexcom G6", "glucose_interstitial"),
+        (None, "mySugr", None),
+    ],
+)
+def test_glucose_lands_only_as_what_it_surely_is(
+    specimen: str | None, source: str | None, signal: str | None
+) -> None:
+    body = {
+        "blood_glucose": {"value": 5.5, "unit": "mmol/L"},
+        "effective_time_frame": {"date_time": "2026-11-03T07:25:00Z"},
+    }
+    body |= {"specimen_source": specimen} if specimen else {}
+    more = {"acquisition_provenance": {"source_name": source}} if source else {}
+    row = one(body, "blood-glucose", **more)
+    assert row["problem"] == (None if signal else "unknown_signal")
+    assert row["signal"] == signal
+    assert signal is None or row["value_num"] == pytest.approx(99.1001)
+
+
+@pytest.mark.parametrize(
+    ("word", "statistic", "problem"),
+    [
+        ("average", "mean", None),
+        ("maximum", "max", None),
+        ("minimum", "min", None),
+        ("sum", "sum", None),
+        ("median", None, "unknown_signal"),
+        ("variance", None, "unknown_signal"),
+        ("80th percentile", None, "unknown_signal"),
+    ],
+)
+def test_statistics_that_a_sample_cannot_have_are_set_aside(
+    word: str, statistic: str | None, problem: str | None
+) -> None:
+    row = one({**heart_rate(), "descriptive_statistic": word})
+    assert (row["statistic"], row["problem"]) == (statistic, problem)
+
+
+def test_a_daily_average_over_a_month_says_that_it_is_one() -> None:
+    month = frame(start_date_time="2026-10-01T00:00:00+02:00", end_date_time="2026-11-01T00:00:00+01:00")
+    body = {"step_count": {"value": 9000, "unit": "steps"}, **month, "descriptive_statistic": "average"}
+    row = one({**body, "descriptive_statistic_denominator": "d"}, "step-count", "3.0")
+    assert (row["statistic"], row["window_s"], row["value_num"]) == ("mean", 86_400, 9000)
+    assert (row["start_utc"], row["end_utc"]) == (utc(2026, 9, 30, 22), utc(2026, 10, 31, 23))
+    assert one({**body, "descriptive_statistic_denominator": "meal"}, "step-count", "3.0")["window_s"] is None
+
+
+@pytest.mark.parametrize(
+    ("interval", "start", "end", "offset", "problem"),
+    [
+        (
+            {"start_date_time": "2026-11-03T07:00:00-05:00", "duration": {"value": 1.5, "unit": "h"}},
+            utc(2026, 11, 3, 12),
+            utc(2026, 11, 3, 13, 30),
+            -300,
+            None,
+        ),
+        (
+            {"end_date_time": "2026-11-03T07:00:00.25-05:00", "duration": {"value": 90, "unit": "sec"}},
+            utc(2026, 11, 3, 11, 58, 30, 250_000),
+            utc(2026, 11, 3, 12, 0, 0, 250_000),
+            -300,
+            None,
+        ),
+        (
+            {"start_date_time": "2026-11-03t07:00:00z", "end_date_time": "2026-11-03T08:00:00Z"},
+            utc(2026, 11, 3, 7),
+            utc(2026, 11, 3, 8),
+            0,
+            None,
+        ),
+        ({"date": "2026-11-03", "part_of_day": "night"}, utc(2026, 11, 3), utc(2026, 11, 4), None, None),
+        ({"date": "2026-13-03", "part_of_day": "night"}, None, None, None, "bad_time"),
+        (
+            {"start_date_time": "2026-11-03T07:00:00Z", "duration": {"value": 1, "unit": "Mo"}},
+            None,
+            None,
+            0,
+            "ambiguous_time",
+        ),
+        (
+            {"end_date_time": "2026-11-03T07:00:00Z", "duration": {"value": -1, "unit": "h"}},
+            utc(2026, 11, 3, 8),
+            utc(2026, 11, 3, 7),
+            0,
+            "end_before_start",
+        ),
+        (
+            {"start_date_time": "2026-11-03T07:00:60Z", "end_date_time": "2026-11-03T08:00:00Z"},
+            utc(2026, 11, 3, 7, 1),
+            utc(2026, 11, 3, 8),
+            0,
+            None,
+        ),
+    ],
+)
+def test_time_frames(
+    interval: dict[str, Any],
+    start: dt.datetime | None,
+    end: dt.datetime | None,
+    offset: int | None,
+    problem: str | None,
+) -> None:
+    row = one({"heart_rate": {"value": 60, "unit": "beats/min"}, **frame(**interval)}, version="1.0")
+    assert (row["problem"], row["utc_offset_min"]) == (problem, offset)
+    assert start is None or (row["start_utc"], row["end_utc"]) == (start, end)
+
+
+def test_a_number_beyond_all_reason_is_no_trap() -> None:
+    content = json.dumps(point("heart-rate", "2.0", heart_rate()))
+    frame = (
+        '{"time_interval":{"end_date_time":"2026-11-03T07:00:00Z","duration":{"value":1e999999,"unit":"h"}}}'
+    )
+    content = content.replace('{"date_time": "2026-11-03T07:25:00+01:00"}', frame)
+    assert problems(read(content.encode(), "open_mhealth")[0]) == {"ambiguous_time": 1}
+
+
+def test_an_activity_is_a_workout_with_its_distance_and_never_free_text() -> None:
+    hour = frame(start_date_time="2026-11-03T07:00:00Z", duration={"value": 1, "unit": "h"})
+    body = {"activity_name": "Walking", "distance": {"value": 3.1, "unit": "mi"}, **hour}
+    table, parsing = read(
+        json.dumps(
+            point("physical-activity", "1.2", {**body, "kcal_burned": {"value": 160, "unit": "kcal"}})
+        ).encode()
+    )
+    workout, distance = table.to_pylist()
+    assert (workout["value_code"], distance["signal"], distance["parent_id"]) == ("walking", "distance", UUID)
+    assert distance["value_num"] == pytest.approx(4988.9664)
+    assert parsing.ignored == {"physical-activity/kcal_burned": 1}
+    walk = one({**hour, "activity_name": "walk with Ada Lovelace"}, "physical-activity", "1.0")
+    assert "Ada" not in str(walk)
+    assert walk["value_code"] == "other"
+
+
+def test_a_night_is_the_time_asleep() -> None:
+    night = frame(start_date_time="2026-11-02T22:00:00+01:00", duration={"value": 8, "unit": "h"})
+    body = {**night, "total_sleep_time": {"value": 7.25, "unit": "h"}, "is_main_sleep": True}
+    row = one(body, "sleep-episode", "1.1")
+    assert (row["signal"], row["value_num"], row["local_date"]) == (
+        "sleep_episode",
+        435,
+        dt.date(2026, 11, 3),
+    )
+    assert one({**night, "is_main_sleep": True}, "sleep-episode", "1.1")["problem"] == "missing_value"
+
+
+def test_the_header_names_the_person_and_its_source_goes_to_the_profile() -> None:
+    changed = {"source_last_modification_date_time": "2026-11-04T00:00:00Z"}
+    origin = {"source_name": "Ada's watch", "modality": "self-reported", **changed}
+    named = point("heart-rate", "2.0", heart_rate(), user_id="ada", acquisition_provenance=origin)
+    plain = point("heart-rate", "2.0", heart_rate(), acquisition_provenance={"source_name": "Ada's scale"})
+    table, parsing = read(lines(named, named, plain), "open_mhealth")
+    first, _, last = table.to_pylist()
+    assert (first["alias_kind"], first["alias"], first["modality"]) == (
+        "open_mhealth",
+        "ada",
+        "self_reported",
+    )
+    assert (first["source_record_id"], first["source_modified_at"]) == (UUID, utc(2026, 11, 4))
+    assert (last["alias_kind"], last["alias"], last["source_app"]) == (None, None, "third_party")
+    assert "Ada" not in str(table.to_pylist())
+    assert [(one.alias, one.source_names) for one in parsing.profiles] == [("ada", {"Ada's watch"})]
+    assert parsing.profile.source_names == {"Ada's scale"}
+
+
+def test_ieee_headers_and_series() -> None:
+    header = ieee_header("heart-rate", "2.0", modality="sensed")
+    series = {"header": header, "body": [heart_rate(60), heart_rate(61), {"heart_rate": 3}]}
+    rows = read(json.dumps(series).encode(), "open_mhealth")[0].to_pylist()
+    assert [(row["value_num"], row["problem"]) for row in rows] == [
+        (60, None),
+        (61, None),
+        (None, "bad_record"),
+    ]
+    assert rows[0]["modality"] == "sensed"
+    steps = {"value": 7000, "unit": "steps"}
+    hour = frame(start_date_time="2026-11-03T07:00:00Z", duration={"value": 1, "unit": "h"})
+    body = {"activity_name": "walking", "base_movement_quantity": steps, **hour}
+    table, _ = read(json.dumps({"header": ieee_header("physical-activity", "1.0"), "body": body}).encode())
+    assert table.column("signal").to_pylist() == ["workout", "step_count"]
+    # IEEE 1752.1 has no interval that is a part of a day.
+    part = {**body, **frame(date="2026-11-03", part_of_day="night")}
+    with pytest.raises(SourceError, match="/body/effective_time_frame"):
+        read(json.dumps({"header": ieee_header("physical-activity", "1.0"), "body": part}).encode())
+
+
+def test_other_schemas_are_counted_by_name_and_unknown_ones_without() -> None:
+    table, parsing = read(
+        lines(point("blood-pressure", "3.0", {"x": 1}), point("ada-lovelace", "1.0", {"x": 1}))
+    )
+    assert table.num_rows == 0
+    assert parsing.ignored == {"blood-pressure": 1, "other schema": 1}
+
+
+@pytest.mark.parametrize("name", sorted(seeds()))
+def test_seeds_land_and_hold_no_name(name: str) -> None:
+    table, _ = read(seeds()[name], "open_mhealth")
+    assert not problems(table)
+    rows = [{key: value for key, value in row.items() if key != "alias"} for row in table.to_pylist()]
+    assert rows
+    assert CANARY not in str(rows)
+
+
+@settings(max_examples=300, deadline=None)
+@given(broken_bytes(seeds()))
+def test_broken_files_are_refused_or_read_and_lose_nothing(content: bytes) -> None:
+    parsing = OpenMHealth().parse(ByteSource.from_bytes(content), now=NOW)
+    rows = 0
+    try:
+        for batch in parsing:
+            rows += batch.num_rows
+    except SourceError as error:
+        check_silence(error)
+    else:
+        assert parsing.records == rows + parsing.ignored.total()
