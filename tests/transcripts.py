@@ -45,6 +45,7 @@ COMMANDS = (
     "policy check", "policy schema", "policy diff", "policy adopt", "policy schedule",
     "plan", "apply", "hold place", "hold list", "hold show", "hold amend", "hold release", "hold produce",
     "copy list", "copy publish", "copy expire", "copy reconcile",
+    "consent grant", "consent withdraw", "consent show", "consent apply",
     "request submit", "request verify", "request list", "request show", "request event", "request due", "request run",
     "request deny", "request withdraw", "export new", "export open", "export keygen",
     "erase", "finalize", "verify", "certificate show", "certificate verify",

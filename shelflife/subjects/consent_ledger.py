@@ -16,11 +16,12 @@ import sqlalchemy as sa
 
 from shelflife.control.bulk import select_in
 from shelflife.control.tables import consent
-from shelflife.errors import KeyDestroyed
+from shelflife.errors import ConfigurationError, KeyDestroyed
 from shelflife.policy.consent_events import ConsentEvent
 from shelflife.seal.values import open_value, seal_value
 from shelflife.subjects.consent import Acted, Placed
-from shelflife.subjects.directory import PROFILE_STREAM
+from shelflife.subjects.directory import PROFILE_STREAM, ensure
+from shelflife.subjects.tombstones import tombstoned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from shelflife.estate import Estate
     from shelflife.ledger.entries import JSON
     from shelflife.subjects.consent import Place
+    from shelflife.subjects.directory import Alias
 
 IDENTITY = "identity"
 # Rows of one size do not tell a grant from a withdrawal, nor one stream from two.
@@ -132,6 +134,25 @@ def record(
         kinds: dict[str, JSON] = dict(sorted(counts.items()))
         estate.ledger.append(tx, [{"type": "consent", "decisions": kinds}], now)
     return counts.total()
+
+
+def decide(estate: Estate, alias: Alias, events: Sequence[ConsentEvent], now: dt.datetime) -> int:
+    """Record decisions of the person behind an alias, who becomes a subject where they are none yet.
+
+    Returns:
+        How many decisions were new.
+
+    Raises:
+        ConfigurationError: the person was erased.
+    """
+    with estate.database.commit() as tx:
+        if tombstoned(estate, tx.conn, [alias]):
+            raise ConfigurationError(
+                "The person with this alias was erased.",
+                remedy="If they come back on purpose: `shelflife subjects register`, then record it again.",
+            )
+        person = ensure(estate, tx, [alias], now)[alias]
+        return record(estate, tx, {person.identity_pid: events}, now)
 
 
 def note(estate: Estate, tx: Transaction, pid: bytes, acted: Sequence[Acted], now: dt.datetime) -> None:
