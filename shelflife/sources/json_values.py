@@ -40,7 +40,7 @@ def whole(value: object) -> int | None:
             return None
         number = int(value)
     elif isinstance(value, Decimal):
-        if not value.is_finite() or abs(value) > _LARGEST or value != value.to_integral_value():
+        if not value.is_finite() or value.copy_abs() > _LARGEST or value != value.to_integral_value():
             return None
         number = int(value)
     elif isinstance(value, int):

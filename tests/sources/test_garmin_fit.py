@@ -12,12 +12,15 @@ import fitdecode
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shelflife.errors import SourceError
 from shelflife.signals.overlap import with_overlaps
 from shelflife.signals.sample import QualityFlag
 from shelflife.sources.registry import detect
 from shelflife.sources.source import ByteSource
+from tests.sources.damage import damaged, survive
 from tests.sources.reading import NOW, problems, read, rows_of
 from tests.sources.synthetic import garmin_fit as made
 from tests.sources.synthetic.garmin_fit import NOON, fit
@@ -432,3 +435,20 @@ def test_every_shortened_file_is_refused() -> None:
     for length in range(14, len(content)):
         with pytest.raises(SourceError, match="FIT file"):
             read(content[:length])
+
+
+@pytest.mark.parametrize("name", sorted(made.seeds()))
+def test_seeds_are_recognised(name: str) -> None:
+    assert read(made.seeds()[name], "garmin_fit")[0].num_rows
+
+
+@settings(max_examples=100, deadline=None)
+@given(damaged(made.seeds()))
+def test_damaged_files(content: bytes) -> None:
+    survive(content, "garmin_fit")
+
+
+@settings(max_examples=300, deadline=None)
+@given(damaged(made.seeds()), st.sampled_from([None, "America/New_York"]))
+def test_damaged_files_with_checksums_that_fit(content: bytes, zone: str | None) -> None:
+    survive(made.resealed(content), "garmin_fit", zone)

@@ -6,11 +6,13 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
 from shelflife.errors import SourceError
 from shelflife.sources.json_values import record_id
 from shelflife.sources.registry import detect
 from shelflife.sources.source import ByteSource
+from tests.sources.damage import damaged, survive
 from tests.sources.reading import NOW, problems, read, rows_of
 from tests.sources.synthetic import polar as made
 from tests.sources.synthetic.polar import answer
@@ -220,3 +222,14 @@ def test_only_one_adapter_recognises_an_answer(name: str) -> None:
 
     head = made.seeds()[name]
     assert [one.name for one in ADAPTERS if one.recognises(head)] == ["polar"]
+
+
+@pytest.mark.parametrize("name", sorted(made.seeds()))
+def test_seeds_are_recognised(name: str) -> None:
+    assert read(made.seeds()[name], "polar")[0].num_rows
+
+
+@settings(max_examples=200, deadline=None)
+@given(damaged(made.seeds()))
+def test_damaged_answers(content: bytes) -> None:
+    survive(content, "polar")

@@ -6,12 +6,14 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
 from shelflife.errors import SourceError
 from shelflife.signals.sample import QualityFlag
 from shelflife.sources.json_values import record_id
 from shelflife.sources.registry import detect
 from shelflife.sources.source import ByteSource
+from tests.sources.damage import damaged, survive
 from tests.sources.reading import NOW, problems, read, rows_of
 from tests.sources.synthetic import samsung_health as made
 from tests.sources.synthetic.samsung_health import DAY_MS, HEALTH, NIGHT, SHEALTH, UUID
@@ -328,9 +330,9 @@ def test_minute_data() -> None:
 def test_minute_data_that_is_none() -> None:
     table, _ = read(
         b'[{"start_time": 1, "heart_rate": 60}, 7, {"start_time": "x", "heart_rate": 60},'
-        b' {"start_time": 1e999999, "heart_rate": 60}, {"heart_rate": "x"}]'
+        b' {"start_time": 1e999999, "heart_rate": 60}, {"start_time": 9e9999999999, "heart_rate": 60}, {"heart_rate": "x"}]'
     )
-    assert problems(table) == {"bad_time": 3, "bad_record": 1, "no_time": 1}
+    assert problems(table) == {"bad_time": 4, "bad_record": 1, "no_time": 1}
 
 
 @pytest.mark.parametrize(
@@ -361,3 +363,20 @@ def test_a_whole_download() -> None:
     table, parsing = read(content, "archive")
     assert table.num_rows == 4 + 1 + 3
     assert parsing.ignored == {"food_info": 1, "archive/json": 1, "archive/jpg": 1}
+
+
+@pytest.mark.parametrize("name", sorted(made.seeds()))
+def test_seeds_are_recognised(name: str) -> None:
+    assert read(made.seeds()[name])[0].num_rows
+
+
+@settings(max_examples=200, deadline=None)
+@given(damaged(made.seeds()))
+def test_damaged_tables(content: bytes) -> None:
+    survive(content, "samsung_health")
+
+
+@settings(max_examples=100, deadline=None)
+@given(damaged(made.seeds()))
+def test_damaged_minute_data(content: bytes) -> None:
+    survive(content, "samsung_health_binning")

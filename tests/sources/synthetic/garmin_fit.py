@@ -72,6 +72,11 @@ def fit(*messages: bytes) -> bytes:
     return content + struct.pack("<H", crc(content))
 
 
+def resealed(content: bytes) -> bytes:
+    """Bytes as the content of a FIT file: with the length and the checksums that fit them."""
+    return fit(content[14:-2])
+
+
 def file_id(serial: int = 3_945_849_289) -> bytes:
     """A watch of Garmin (1), a fenix 5 (2697), with its serial number."""
     return message(
