@@ -157,6 +157,25 @@ def test_totals_within_totals_are_judged_from_the_inside() -> None:
     assert flags({**day, "value_num": 900.0}, hour, *minutes, later) == [0, *[ELSEWHERE] * 4]
 
 
+def test_an_outer_total_is_compared_with_what_counts_within_it() -> None:
+    hour, minutes = steps(400, 0, 3600), [steps(195, 0, 60), steps(195, 60, 120)]
+    assert flags(steps(415, 0, 40_000), hour, *minutes) == [0, *[ELSEWHERE] * 3]
+    assert flags(steps(410, 0, 40_000), hour, *minutes) == [ELSEWHERE, ELSEWHERE, 0, 0]
+
+
+def test_two_sums_of_the_very_same_interval_are_not_within_each_other() -> None:
+    assert flags(steps(400, 0, 3600), steps(100, 0, 3600)) == [0, 0]
+
+
+def test_two_readings_of_one_source_in_a_second_both_count() -> None:
+    rows = [
+        row("heart_rate", 61, 0, **WATCH),
+        row("heart_rate", 61, 0.4, **WATCH),
+        row("heart_rate", 61, **PHONE),
+    ]
+    assert flags(*rows) == [0, 0, DUPLICATE]
+
+
 def test_sums_of_several_sources_are_not_compared() -> None:
     assert flags(steps(400, 0, 3600), steps(390, 0, 60, **PHONE)) == [0, 0]
 
