@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import json
 from decimal import Decimal
@@ -137,7 +138,7 @@ def mutated(draw: st.DrawFn) -> tuple[str, str, Any]:
     """A sample document with a few of its parts removed, replaced, added or moved."""
     name, version, document = draw(st.sampled_from(documents()))
     parts = [part for _, _, other in documents() for part in other.items()]
-    leaves = st.sampled_from(LEAVES)
+    leaves = st.sampled_from(LEAVES).map(copy.deepcopy)
     document = json.loads(json.dumps(document, default=float), parse_float=Decimal)
     for _ in range(draw(st.integers(1, 4))):
         holder = document
