@@ -84,7 +84,8 @@ def read_times(given: Sequence[Time], stated: Stated) -> ReadTimes:
     utc[shifted] -= (beside[shifted] * _MINUTE).astype(np.int64)
     wall &= ~taken
     said = [own or "sample" for own in stated.basis]
-    zones: list[str | None] = [name if is_zone(name) else None for name in stated.zones]
+    exists = {name: is_zone(name) for name in set(stated.zones)}
+    zones: list[str | None] = [name if exists[name] else None for name in stated.zones]
     doubtful = np.zeros(len(given), bool)
     open_rows = np.isnan(offset)
     for row in np.flatnonzero(open_rows).tolist():

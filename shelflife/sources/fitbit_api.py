@@ -1,6 +1,7 @@
 """Fitbit Web API: the JSON documents that its endpoints answer with, one a file.
 
-Times are wall-clock times of the account's zone, which the document does not name. A time series of a day (`dataset`) has
+Times are wall-clock times of the account's zone, which the document does not name. (A request may ask for UTC with
+`timezone=UTC`; the answer does not say so, and no zone may be given for such files.) A time series of a day (`dataset`) has
 times without a date; it is that of the one day in the same document, and with several days there nobody can tell. An
 empty answer is a valid file. The unit of weights, distances and temperatures is the one that the request's
 `Accept-Language` asked for and is in no document, so these numbers are set aside as `unknown_unit`. A resting heart rate

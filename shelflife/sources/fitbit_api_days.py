@@ -23,9 +23,9 @@ TYPES: tuple[SourceType, ...] = (
         "hrv deepRmssd", None, "ms", "rmssd", "Deep sleep only; would stand beside the whole night's."
     ),
     SourceType("hrv minutes rmssd", "hrv_rmssd", "ms", "rmssd", "Five minutes each."),
-    SourceType(
-        "spo2 avg, min, max", "spo2", "%", "mean, min, max", "Main sleep; the interval is the local day."
-    ),
+    SourceType("spo2 avg", "spo2", "%", "mean", "Main sleep; the interval is the local day."),
+    SourceType("spo2 min", "spo2", "%", "min", "Main sleep; the interval is the local day."),
+    SourceType("spo2 max", "spo2", "%", "max", "Main sleep; the interval is the local day."),
     SourceType("spo2 minutes", "spo2", "%", "instant", "A moving average of five minutes (vendor)."),
     SourceType("br breathingRate", "respiratory_rate", "breaths/min", "mean", "The whole main sleep."),
     SourceType("br of a sleep stage", None, "breaths/min", "mean"),
@@ -54,9 +54,14 @@ def day_rows(kind: str, item: Mapping[str, Any], parsing: Parsing) -> Iterator[O
     Args:
         kind: the list that it stands in (`hrv`, `br`, ...), or `spo2`.
         item: the entry.
-        parsing: counts the parts that hold no signal.
+        parsing: counts the parts that hold no signal, and an entry without any value.
     """
-    yield from _READERS[kind](item, parsing)
+    before, rows = parsing.records, 0
+    for row in _READERS[kind](item, parsing):
+        rows += 1
+        yield row
+    if item and not rows and parsing.records == before:
+        parsing.ignore(f"{kind} without values")
 
 
 def _hrv(item: Mapping[str, Any], parsing: Parsing) -> Iterator[Observation]:

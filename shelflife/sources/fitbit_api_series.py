@@ -43,13 +43,8 @@ TYPES: tuple[SourceType, ...] = (
         None,
         "The interval is the local day; 0 means none.",
     ),
-    SourceType(
-        "activities-heart-intraday",
-        "heart_rate",
-        "bpm",
-        "mean or instant",
-        "Means of 1, 5 or 15 minutes; seconds are instants.",
-    ),
+    SourceType("activities-heart-intraday of minutes", "heart_rate", "bpm", "mean", "Of 1, 5 or 15 minutes."),
+    SourceType("activities-heart-intraday of seconds", "heart_rate", "bpm", "instant"),
     SourceType(
         "activities-steps",
         "step_count",

@@ -150,12 +150,17 @@ TYPES: tuple[SourceType, ...] = (
     ),
     SourceType(
         GLUCOSE,
-        "glucose_capillary or glucose_interstitial",
+        "glucose_capillary",
         "mmol/L",
         "instant",
-        "By the specimen; without one it is set aside.",
+        "Of capillary or whole blood; without a specimen set aside.",
     ),
-    *(SourceType(name, kind.signal, kind.unit, "mean, max, min") for name, kind in SUMMARIES.items()),
+    SourceType(GLUCOSE, "glucose_interstitial", "mmol/L", "instant", "Of interstitial fluid."),
+    *(
+        SourceType(name, kind.signal, kind.unit, statistic)
+        for name, kind in SUMMARIES.items()
+        for statistic in ("mean", "max", "min")
+    ),
     SourceType(SLEEP, "sleep_stage"),
     SourceType(f"{ACTIVITY} 72, 109 to 112", "sleep_stage"),
     SourceType(ACTIVITY, "workout", note="A row a segment; still, in a vehicle and the like are counted."),

@@ -13,6 +13,8 @@ from hypothesis import given, settings
 
 from shelflife.errors import SourceError
 from shelflife.signals.sample import QualityFlag
+from shelflife.sources.registry import ADAPTERS
+from shelflife.sources.source import HEAD_BYTES
 from tests.sources.damage import CANARY, damaged, survive
 from tests.sources.reading import problems, read, rows_of
 from tests.sources.synthetic import fitbit as made
@@ -272,6 +274,36 @@ def test_five_minutes_of_hrv_are_an_interval() -> None:
     [row] = rows_of(made.document(made.vitals()["hrv_minutes"]), zone="Europe/London")
     assert (row["start_utc"], row["end_utc"]) == (at("2021-10-25T03:10Z"), at("2021-10-25T03:15Z"))
     assert row["window_s"] == 300
+
+
+def test_what_is_no_row_is_counted() -> None:
+    for name, ignored in (
+        ("hrv", {"hrv/deepRmssd": 1}),
+        ("breathing_stages", {"br/deepSleepSummary": 1, "br/remSleepSummary": 1}),
+    ):
+        assert read(made.document(made.vitals()[name]))[1].ignored == ignored
+    entries = [*made.vitals()["spo2_range"], {"dateTime": "2021-10-26", "value": {}}, 5]
+    table, parsing = read(made.document(entries))
+    assert (table.num_rows, parsing.ignored, problems(table)) == (
+        4,
+        {"spo2 without values": 1},
+        {"bad_record": 1},
+    )
+    other = {"activities-calories": [{"dateTime": "2024-07-01", "value": "2000"}], "goals": {"steps": 1}}
+    assert read(made.document(other))[1].ignored == {"activities-calories": 1, "goals": 1}
+
+
+def test_an_id_that_is_no_number_is_a_digest() -> None:
+    rows = rows_of(made.document({"sleep": [made.night(logId=CANARY)]}))
+    assert len(rows[0]["source_record_id"]) == 32
+    assert {row["parent_id"] for row in rows[1:]} == {rows[0]["source_record_id"]}
+    assert CANARY not in str(rows)
+
+
+@pytest.mark.parametrize("name", sorted(made.seeds()))
+def test_no_other_adapter_claims_the_files(name: str) -> None:
+    head = made.seeds()[name][:HEAD_BYTES]
+    assert len([adapter for adapter in ADAPTERS if adapter.recognises(head)]) == 1
 
 
 def test_the_profile_goes_to_the_profile() -> None:

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 
 from shelflife.signals.sample import QualityFlag
+from shelflife.sources.registry import ADAPTERS
+from shelflife.sources.source import HEAD_BYTES
 from tests.sources.damage import CANARY, damaged, survive
 from tests.sources.reading import problems, read, rows_of
 from tests.sources.synthetic import google_fit as made
@@ -221,6 +223,11 @@ def test_daily_metrics_without_places() -> None:
 def test_intervals_of_a_day_that_only_the_name_tells_are_set_aside() -> None:
     table, parsing = read(made.INTERVALS.encode(), "google_fit_metrics")
     assert (problems(table), parsing.ignored) == ({"bad_time": 2}, {"other metrics": 2})
+
+
+@pytest.mark.parametrize("name", sorted(SEEDS))
+def test_no_other_adapter_claims_the_files(name: str) -> None:
+    assert len([adapter for adapter in ADAPTERS if adapter.recognises(SEEDS[name][:HEAD_BYTES])]) == 1
 
 
 @settings(max_examples=150, deadline=None)
