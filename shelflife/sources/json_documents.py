@@ -96,7 +96,7 @@ def text_at(head: bytes, places: Collection[str]) -> str | None:
         for prefix, event, value in ijson.parse(io.BytesIO(head.removeprefix(codecs.BOM_UTF8).lstrip())):
             if event == "string" and prefix in places:
                 return str(value)
-    except (ijson.JSONError, ValueError, OverflowError):
+    except (ijson.JSONError, ValueError, ArithmeticError):
         pass
     return None
 

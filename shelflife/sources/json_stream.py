@@ -65,7 +65,7 @@ def paths(head: bytes, depth: int = 4) -> frozenset[str]:
         for prefix, event, _ in ijson.parse(io.BytesIO(text)):
             if event not in {"end_map", "end_array", "map_key"} and prefix.count(".") < depth:
                 found.add(prefix)
-    except (ijson.JSONError, ValueError, OverflowError):
+    except (ijson.JSONError, ValueError, ArithmeticError):
         pass
     return frozenset(found)
 
@@ -103,7 +103,7 @@ def items(stream: ByteStream, prefixes: Collection[str]) -> Iterator[tuple[str, 
             if prefix == inside and event in _CLOSING:
                 finished, builder = builder.value, None
                 yield inside, finished
-    except (ijson.JSONError, ValueError, OverflowError):
+    except (ijson.JSONError, ValueError, ArithmeticError):
         raise SourceError(
             "The file is not well-formed JSON, or it is cut off.",
             remedy="Ask for the file again; nothing of it was landed.",

@@ -49,7 +49,7 @@ _PARSER_FAILURES = (
     ValueError,
     LookupError,
     TypeError,
-    OverflowError,
+    ArithmeticError,
     EOFError,
     OSError,
     RecursionError,

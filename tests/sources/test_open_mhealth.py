@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -483,3 +484,21 @@ def test_broken_files_are_refused_or_read_and_lose_nothing(content: bytes) -> No
         check_silence(error)
     else:
         assert parsing.records == rows + parsing.ignored.total()
+
+
+@pytest.mark.parametrize("place", ["before", "inside", "line"])
+def test_a_number_that_no_decimal_can_hold_is_no_crash(place: str) -> None:
+    monster = "1e4040404040404040400"
+    document = json.dumps(point("heart-rate", "2.0", heart_rate()))
+    content = {
+        "before": f"{monster}[{document}]",
+        "inside": f"[{document}, {document.replace('62', monster)}]",
+        "line": f"{document}\n{document.replace('62', monster)}",
+    }[place]
+    parsing = OpenMHealth().parse(ByteSource.from_bytes(content.encode()), now=NOW)
+    if place == "line":
+        table = pa.Table.from_batches(list(parsing))
+        assert problems(table) == {"bad_record": 1}
+    else:
+        with pytest.raises(SourceError, match="JSON"):
+            list(parsing)
