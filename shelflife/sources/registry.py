@@ -10,7 +10,9 @@ from shelflife.sources.apple_health import AppleHealth
 from shelflife.sources.archive import Archive
 from shelflife.sources.canonical import CanonicalNdjson, CanonicalParquet
 from shelflife.sources.containers import is_archive, open_content
+from shelflife.sources.dexcom_api import DexcomApi
 from shelflife.sources.dexcom_clarity import DexcomClarity
+from shelflife.sources.fhir_r4 import FhirR4
 from shelflife.sources.fitbit_api import FitbitApi
 from shelflife.sources.fitbit_fitabase import FitbitFitabase
 from shelflife.sources.fitbit_takeout import FitbitTakeout
@@ -20,10 +22,16 @@ from shelflife.sources.glucose_ml import GlucoseMl, GlucoseMlMetadata
 from shelflife.sources.google_fit import GoogleFit
 from shelflife.sources.google_fit_metrics import GoogleFitMetrics
 from shelflife.sources.google_fit_takeout import GoogleFitTakeout
+from shelflife.sources.libreview import LibreView
+from shelflife.sources.nightscout import Nightscout
 from shelflife.sources.open_mhealth import OpenMHealth
+from shelflife.sources.oura import Oura
+from shelflife.sources.polar import Polar
 from shelflife.sources.samsung_binning import SamsungBinning
 from shelflife.sources.samsung_health import SamsungHealth
 from shelflife.sources.source import HEAD_BYTES
+from shelflife.sources.whoop import Whoop
+from shelflife.sources.withings import Withings
 
 if TYPE_CHECKING:
     from shelflife.sources.source import ByteSource, SourceAdapter
@@ -41,9 +49,17 @@ ADAPTERS: tuple[SourceAdapter, ...] = (
     GoogleFitTakeout(),
     GoogleFitMetrics(),
     GarminFit(),
+    Polar(),
     SamsungHealth(),
     SamsungBinning(),
     OpenMHealth(),
+    FhirR4(),
+    DexcomApi(),
+    LibreView(),
+    Nightscout(),
+    Oura(),
+    Whoop(),
+    Withings(),
     CanonicalNdjson(),
     CanonicalParquet(),
 )
