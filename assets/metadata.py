@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Made = dict[str, dg.MetadataValue]
 
-REFUSALS: tuple[str, ...] = ("erased", "expired")
+REFUSALS: tuple[str, ...] = ("erased", "expired", "no_consent", "no_owner")
 OTHER = "other"
 _OPAQUE_ID = re.compile(r"[0-9a-f]{32}")
 _PERIOD = re.compile(r"\d{4}-\d{2}(-\d{2})?|\d{4}-W\d{2}")
@@ -92,6 +92,7 @@ _RUN_FACTS: Mapping[str, tuple[str, Callable[[object], dg.MetadataValue]]] = {
     "buckets": ("buckets", _count),
     "bytes_landed": ("bytes landed", _count),
     "checked_rows": ("rows checked", _count),
+    "consents_ended": ("withdrawals and expired consents acted on", _count),
     "copies_withdrawn": ("withdrawn copies removed", _count),
     "copy_items_expired": ("expired objects removed from copies", _count),
     "duplicates": ("duplicates", _count),
@@ -114,6 +115,7 @@ _RUN_FACTS: Mapping[str, tuple[str, Callable[[object], dg.MetadataValue]]] = {
     "refused": ("rows refused", _count),
     "requests_blocked": ("requests that wait for counsel", _count),
     "requests_done": ("requests done", _count),
+    "requests_registered": ("erasure requests registered", _count),
     "residues": ("residues", _count),
     "root_keys_destroyed": ("root keys destroyed", _count),
     "rows": ("dagster/partition_row_count", _count),

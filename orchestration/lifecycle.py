@@ -33,6 +33,7 @@ from shelflife.rights.clocks import open_alerts
 from shelflife.rights.erasure import ErasureReport, Options, due, run_erasures
 from shelflife.rights.exporting import deliver, expire_exports
 from shelflife.rights.verify import verify
+from shelflife.rights.withdrawals import WithdrawalReport, apply_withdrawals
 from shelflife.signals.vocabulary import STREAMS
 
 LIFECYCLE_POOL = "shelflife_lifecycle"
@@ -210,6 +211,20 @@ def reconcile_all(context: dg.OpExecutionContext, estate: EstateResource) -> Non
 
 
 @dg.op(pool=LIFECYCLE_POOL, out=dg.Out(dg.Nothing))
+def act_on_withdrawals(context: dg.OpExecutionContext, estate: EstateResource) -> None:
+    """Do what the policy says about consent that was taken back or ran out."""
+
+    def work() -> WithdrawalReport:
+        with estate.opened() as opened:
+            return apply_withdrawals(opened, clock=estate.clock)
+
+    done = neutral(work)
+    context.add_output_metadata(
+        facts(consents_ended=done.actions.total(), requests_registered=len(done.requests))
+    )
+
+
+@dg.op(pool=LIFECYCLE_POOL, out=dg.Out(dg.Nothing))
 def back_up(estate: EstateResource) -> None:
     """Back up the estate into the folder that SHELFLIFE_BACKUPS names."""
 
@@ -299,6 +314,14 @@ def backup_job() -> None:
     back_up()
 
 
+@dg.job(
+    description="Act on consent that was taken back or ran out: note it, and register the erasures of the policy."
+)
+def consent_withdrawals() -> None:
+    """Act on withdrawals."""
+    act_on_withdrawals()
+
+
 @dg.job(description="Alert when an answer to somebody's request is overdue.")
 def request_clocks() -> None:
     """Watch the clocks."""
@@ -314,6 +337,7 @@ JOBS = (
     verify_residue,
     reconcile_copies,
     backup_job,
+    consent_withdrawals,
     request_clocks,
 )
 

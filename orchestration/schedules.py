@@ -8,8 +8,9 @@ NIGHTLY = "0 2 * * *"
 
 
 def schedules() -> list[dg.ScheduleDefinition]:
-    """Return the schedules: the purge at 02:00, then what follows from it, each an hour apart from the next."""
+    """Return the schedules: consent at 01:00, the purge at 02:00, then what follows from it, each an hour apart."""
     return [
+        _every(lifecycle.consent_withdrawals, "0 1 * * *"),
         _every(lifecycle.nightly_purge, NIGHTLY),
         _every(lifecycle.physical_erasure, "0 3 * * *"),
         _every(lifecycle.finalize_keys, "30 3 * * *"),

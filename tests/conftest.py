@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from shelflife.config import load_settings
 
 # Estates of the tests have another lawful basis than consent unless a test says otherwise; children of a test, too.
-os.environ["SHELFLIFE_CONSENT"] = "not_relied_on"
+os.environ.setdefault("SHELFLIFE_CONSENT", "not_relied_on")
 
 # How long an example takes depends on the machine and says nothing about the code.
 settings.register_profile(

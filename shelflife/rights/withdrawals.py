@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from shelflife.control.bulk import chunks
 from shelflife.control.crashpoints import reached
 from shelflife.control.tables import subject
-from shelflife.policy.loading import load_consent_policy
+from shelflife.policy.consent_events import PURPOSES
+from shelflife.policy.loading import load_consent_policy, load_rulebook
 from shelflife.rights.request_states import Kind
 from shelflife.rights.requests import enter, sealed_names
 from shelflife.subjects.consent import Acted, expiry, governing
@@ -24,7 +25,7 @@ from shelflife.subjects.consent_ledger import decisions_of, note
 from shelflife.subjects.directory import by_identity_pid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from shelflife.control.database import Transaction
@@ -66,15 +67,21 @@ def apply_withdrawals(estate: Estate, *, clock: Callable[[], datetime]) -> Withd
         ConfigurationError: the consent policy is missing or wrong.
     """
     policy = load_consent_policy(estate.settings.policies)
+    purposes = set(PURPOSES)
+    if estate.settings.consent != "required":
+        # Whoever collects on another lawful basis goes on; a refusal to share or to sell counts on every one.
+        purposes.remove("collection")
     with estate.database.read() as conn:
         everybody = [bytes(pid) for pid in conn.execute(sa.select(subject.c.pid)).scalars()]
         waiting = [
-            pid for pid, decided in decisions_of(estate, conn).items() if ended(decided, policy, clock())
+            pid
+            for pid, decided in decisions_of(estate, conn).items()
+            if ended(decided, policy, clock(), purposes)
         ]
     report = WithdrawalReport()
     for some in chunks(sorted(set(waiting) & set(everybody)), PEOPLE_PER_COMMIT):
         with estate.database.commit() as tx:
-            done = _act(estate, tx, policy, some, clock())
+            done = _act(estate, tx, policy, some, clock(), purposes)
             reached("consent.in_commit")
         report.actions += done.actions
         report.requests += done.requests
@@ -82,13 +89,15 @@ def apply_withdrawals(estate: Estate, *, clock: Callable[[], datetime]) -> Withd
     return report
 
 
-def ended(decided: Decisions, policy: ConsentPolicy, now: datetime) -> list[Placed]:
+def ended(
+    decided: Decisions, policy: ConsentPolicy, now: datetime, purposes: Collection[str] = PURPOSES
+) -> list[Placed]:
     """Return the decisions of a person by which consent has ended and that nothing was done about. Pure."""
     settled = decided.settled
     return [
         one
         for one in governing(decided.placed).values()
-        if one.place not in settled and _is_over(one, policy, now)
+        if one.event.purpose in purposes and one.place not in settled and _is_over(one, policy, now)
     ]
 
 
@@ -100,13 +109,20 @@ def _is_over(one: Placed, policy: ConsentPolicy, now: datetime) -> bool:
 
 
 def _act(
-    estate: Estate, tx: Transaction, policy: ConsentPolicy, pids: Sequence[bytes], now: datetime
+    estate: Estate,
+    tx: Transaction,
+    policy: ConsentPolicy,
+    pids: Sequence[bytes],
+    now: datetime,
+    purposes: Collection[str],
 ) -> WithdrawalReport:
     """Act on what some people's ledgers say in this very transaction."""
     report = WithdrawalReport()
     people = by_identity_pid(estate, tx.conn, pids)
+    place = estate.settings.jurisdiction
+    regimes = [place] if place in load_rulebook(estate.settings.policies).regimes else []
     for pid, decided in decisions_of(estate, tx.conn, pids).items():
-        over = ended(decided, policy, now)
+        over = ended(decided, policy, now, purposes)
         actions = {one.place: _action(one, policy) for one in over}
         erased = sorted({one.event.stream for one in over if actions[one.place] == "erase"})
         request_id = None
@@ -114,7 +130,15 @@ def _act(
             names = sealed_names(people[pid].subject_id)
             received = min(one.event.decided_at for one in over if actions[one.place] == "erase")
             request_id = enter(
-                estate, tx, Kind.ERASURE, names, now=now, streams=erased, reason=REASON, received_at=received
+                estate,
+                tx,
+                Kind.ERASURE,
+                names,
+                now=now,
+                streams=erased,
+                regimes=regimes,
+                reason=REASON,
+                received_at=received,
             )
             report.requests.append(request_id)
         acted = [

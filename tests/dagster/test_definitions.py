@@ -59,6 +59,7 @@ def test_definitions_load_and_validate(warehouse, specs):
         "verify_residue",
         "reconcile_copies",
         "backup",
+        "consent_withdrawals",
         "request_clocks",
     }
     assert {job.name for job in lifecycle.JOBS} <= jobs
