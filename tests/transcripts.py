@@ -49,6 +49,8 @@ COMMANDS = (
     "request submit", "request verify", "request list", "request show", "request event", "request due", "request run",
     "request deny", "request withdraw", "export new", "export open", "export keygen",
     "erase", "finalize", "verify", "certificate show", "certificate verify",
+    "landing-key rotate", "landing-key show", "landing-key list", "landing-key retire",
+    "device register", "device token", "device list", "device revoke", "seal-upload",
     "backup", "backups list", "backups expire", "restore", "restore-check",
 )  # fmt: skip
 
