@@ -22,6 +22,7 @@ from shelflife.sources.glucose_ml import GlucoseMl, GlucoseMlMetadata
 from shelflife.sources.google_fit import GoogleFit
 from shelflife.sources.google_fit_metrics import GoogleFitMetrics
 from shelflife.sources.google_fit_takeout import GoogleFitTakeout
+from shelflife.sources.health_connect import HealthConnect
 from shelflife.sources.libreview import LibreView
 from shelflife.sources.nightscout import Nightscout
 from shelflife.sources.open_mhealth import OpenMHealth
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 ADAPTERS: tuple[SourceAdapter, ...] = (
     AppleHealth(),
+    HealthConnect(),
     DexcomClarity(),
     GlucoseMl(),
     GlucoseMlMetadata(),
