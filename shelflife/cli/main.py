@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from shelflife.cli import (
+    consent,
     copies,
     data,
     erasure,
@@ -25,6 +26,7 @@ from shelflife.cli import (
     requests,
     retention,
     sources,
+    uploads,
     verify,
 )
 from shelflife.cli.console import messages
@@ -50,10 +52,12 @@ retention.register(app)
 holds.register(app)
 verify.register(app)
 requests.register(app)
+consent.register(app)
 erasure.register(app)
 copies.register(app)
 export.register(app)
 recovery.register(app)
+uploads.register(app)
 
 
 def main() -> None:
