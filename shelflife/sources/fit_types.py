@@ -115,7 +115,7 @@ TYPES: tuple[SourceType, ...] = (
         "body_weight",
         "kg",
         "instant",
-        "Rows of a scale with several users go to quarantine.",
+        "Rows of a scale with several users are nobody's: refused and counted.",
     ),
     SourceType("stress_level", None, note="No signal."),
     SourceType("blood_pressure", None, note="No signal."),

@@ -62,7 +62,7 @@ class GarminFit:
                     current = _FitFile(message.file, facts[message.file], parsing.profile)
                 taken = current.take(message)
                 for one in taken:
-                    found.add({**current.shared, **one})
+                    found.add({**current.shared, **_since_power_on(message), **one})
                 if not taken:
                     parsing.ignore(message.name)
                 if any(name.endswith(_LOCATION) for name, raw in message.raws.items() if raw is not None):
@@ -180,6 +180,14 @@ def _finish(file: _FitFile | None, found: Observations) -> None:
     if file is not None:
         for one in file.rest():
             found.add({**file.shared, **one})
+
+
+def _since_power_on(message: Message) -> Observation:
+    """Return the seconds since power-on of a message without a time, so that its rows stay apart and in order."""
+    seconds = message.number("timestamp")
+    return (
+        {} if seconds is None or message.time() is not None else {"source_record_id": f"power-on-{seconds}"}
+    )
 
 
 def _single(message: Message) -> list[Observation]:

@@ -181,6 +181,16 @@ def test_no_time_is_no_time(time: int) -> None:
     assert problems(table) == {"no_time": 1}
 
 
+def test_what_has_no_time_keeps_its_seconds_since_power_on(samples: Path) -> None:
+    path = samples / "fit" / "antfs-dump.63.fit"
+    seconds = [
+        frame.get_value("timestamp") for frame in messages(path, "record") if frame.has_field("heart_rate")
+    ]
+    rows = of(rows_of(path), "heart_rate")
+    assert [row["source_record_id"] for row in rows] == [f"power-on-{one}" for one in seconds]
+    assert len(set(seconds)) == 685
+
+
 def test_no_heart_rate_is_counted() -> None:
     table, parsing = read(fit(made.record(NOON, 0), made.record(NOON, 0xFF)))
     assert (table.num_rows, parsing.ignored) == (0, {"record": 2})
