@@ -65,6 +65,7 @@ def loaded(folder: Path, rows: Rows, *, derived: bool) -> Estate:
         inbox=folder / "inbox",
         models=ROOT / "sql",
         policies=ROOT / "retention_policies",
+        consent="not_relied_on",
     )
     inbox = settings.inbox / "export"
     inbox.mkdir(parents=True)

@@ -59,7 +59,7 @@ def prepare(folder: Path) -> Path:
     """Make an estate like the demonstration's, without Dagster; return its settings file."""
     file = folder / "shelflife.yaml"
     file.write_text(f"home: estate\ninbox: inbox\nmodels: {ROOT}/sql\npolicies: {ROOT}/retention_policies\n")
-    settings = load_settings(file)
+    settings = load_settings(file, consent="required")
     people = write_inbox(settings.inbox, people=48, days=21, seed=7, until=UNTIL).people
     write_beats(settings.inbox, people[0].alias, OLD_DAY)
     estate = Estate.create(settings, NOW)
@@ -78,6 +78,7 @@ def run(command: str, settings: Path) -> str:
     clean = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
     environment = clean | {
         "SHELFLIFE_SETTINGS": str(settings),
+        "SHELFLIFE_CONSENT": "required",
         "SHELFLIFE_TRANSCRIPT_TIME": (SHOWN_AT + dt.timedelta(seconds=next(_COMMANDS_RUN))).isoformat(),
         "PYTHONPATH": f"{ROOT / 'tests' / 'transcript_clock'}{os.pathsep}{ROOT}",
         "PATH": path,

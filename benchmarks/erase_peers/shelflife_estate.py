@@ -71,6 +71,7 @@ class ShelflifeRaw:
             models=ROOT / "sql",
             policies=ROOT / "retention_policies",
             purge_brake_percent=100,
+            consent="not_relied_on",
         )
         self._asked: list[str] = []
         self._estate: Estate | None = None

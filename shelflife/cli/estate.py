@@ -61,3 +61,5 @@ def status(as_json: Json = False) -> None:
             ["ledger entries", found.ledger_size],
         ],
     )
+    if found.consent != "required":
+        messages.print("Consent is not relied on here (setting `consent`): landing does not ask for it.")

@@ -17,7 +17,13 @@ from shelflife.lake.models import load_models
 from shelflife.policy.changes import Adoption, adoption
 from shelflife.policy.checks import Findings, TableFacts
 from shelflife.policy.checks import check as check_policies
-from shelflife.policy.loading import load_policies, load_policy, load_rulebook
+from shelflife.policy.loading import (
+    CONSENT,
+    load_consent_policy,
+    load_policies,
+    load_policy,
+    load_rulebook,
+)
 from shelflife.policy.retention import RetentionPolicy
 from shelflife.policy.schedule import schedule as retention_schedule
 from shelflife.policy.schema import policy_schema
@@ -47,13 +53,15 @@ def register(app: typer.Typer) -> None:
 
 @_policy.command("check")
 def check(as_json: Json = False) -> None:
-    """Read every policy, regime and calendar and say what is wrong, with file and line. Exit code 3 if anything is.
+    """Read every policy, regime and calendar and the policy of consent, and say what is wrong, with file and line. Exit code 3 if anything is.
 
     A copy that is declared to live longer than its rule is wrong too. Warns of tables that outlive what they are made from, of backups and records at odds with a law, and of rules that
     nobody has compared with their source for a year.
     """
     settings = load_settings()
     policies, rulebook = load_policies(settings.policies), load_rulebook(settings.policies)
+    if settings.consent == "required" or (settings.policies / CONSENT).is_file():
+        load_consent_policy(settings.policies)
     found = _findings(settings)
     for warning in found.warnings:
         messages.print(f"warning: {warning}", markup=False)
@@ -77,7 +85,9 @@ def check(as_json: Json = False) -> None:
 
 @_policy.command("schema")
 def schema(
-    of: Annotated[str, typer.Argument(help="retention_policy, regimes or calendars.")] = "retention_policy",
+    of: Annotated[
+        str, typer.Argument(help="retention_policy, regimes, calendars or consent.")
+    ] = "retention_policy",
 ) -> None:
     """Print the JSON Schema of a kind of policy file, for editors and checks."""
     print_json(policy_schema(of))

@@ -37,6 +37,7 @@ class Status:
     Attributes:
         quarantined: rows in quarantine by reason.
         stale: derived files that do not follow from what is landed, by model.
+        consent: whether streams are kept by consent (`required`), or on another lawful basis (`not_relied_on`).
         unregistered: objects in the storage folders that the catalog does not know; each is an error.
     """
 
@@ -49,6 +50,7 @@ class Status:
     stale: dict[str, int]
     unregistered: int
     ledger_size: int
+    consent: str
 
     def as_json(self) -> dict[str, object]:
         """Return the status as JSON values."""
@@ -72,6 +74,7 @@ def status(estate: Estate) -> Status:
             stale=outdated,
             unregistered=len(unregistered(estate, conn)),
             ledger_size=_count(conn, ledger_leaf),
+            consent=estate.settings.consent,
         )
 
 

@@ -123,7 +123,7 @@ def test_a_policy_is_written_compared_and_adopted(shelflife, tmp_path: Path) -> 
 
 
 def test_schema_and_schedule_are_printed_as_they_are(shelflife) -> None:
-    for name in ("retention_policy", "regimes", "calendars"):
+    for name in ("retention_policy", "regimes", "calendars", "consent"):
         assert json.loads(shelflife("schema", name).stdout) == json.loads(json.dumps(policy_schema(name)))
     assert json.loads(shelflife("schema").stdout) == json.loads(json.dumps(policy_schema()))
     assert shelflife("schema", "recipes").returncode == 3
