@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import data_file, lease
+from shelflife.control.tables import data_file, identity_change, lease
 from shelflife.errors import StorageError
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shelflife.estate import Estate
+
+
+_UNFINISHED = ("moved", "settled", "cleared", "rewritten")
 
 
 def collect(estate: Estate, now: datetime) -> int:
@@ -34,6 +37,10 @@ def collect(estate: Estate, now: datetime) -> int:
         query = sa.select(data_file.c.file_id, data_file.c.zone, data_file.c.path)
         unread = data_file.c.replaced_at < oldest if oldest is not None else sa.true()
         rows = conn.execute(query.where(data_file.c.state == "replaced", unread)).all()
+        # What an identity change still has to overwrite is unlinked by the change itself.
+        unfinished = sa.select(identity_change.c.files).where(identity_change.c.state.in_(_UNFINISHED))
+        kept = {file_id for files in conn.execute(unfinished).scalars() for file_id in files}
+    rows = [row for row in rows if row.file_id not in kept]
     remove(estate, [(row.file_id, row.zone, row.path) for row in rows])
     return len(rows)
 

@@ -22,13 +22,21 @@ from shelflife.control.crashpoints import reached
 from shelflife.control.tables import data_file
 from shelflife.errors import KeyDestroyed, StorageError
 from shelflife.keys.shredding import locked
-from shelflife.lake.catalog import DataFile, Partition, files_of_partition, partitions, path_of
+from shelflife.lake.catalog import (
+    DataFile,
+    Partition,
+    files_by_id,
+    files_of_partition,
+    partitions,
+    partitions_by_id,
+    path_of,
+)
 from shelflife.lake.unseal import HELD, partition_keys_of
 from shelflife.seal.files import read_sealed
 from shelflife.seal.locators import locators
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from shelflife.estate import Estate
@@ -73,9 +81,37 @@ def scrub(estate: Estate, people: Collection[bytes], streams: Collection[str] | 
     return done
 
 
+def scrub_replaced(estate: Estate, file_ids: Collection[str], people: Collection[bytes]) -> Scrubbed:
+    """Overwrite the blocks of people in raw files that other files stand for by now, before they are unlinked.
+
+    Unlike the erased, these people keep their keys: what they no longer own must not stay where it can be found.
+
+    Args:
+        estate: the estate.
+        file_ids: the replaced files; nobody reads them any more.
+        people: pseudonyms of the raw zone.
+
+    Raises:
+        StorageError: a file cannot be written; what was overwritten stays so, run it again.
+    """
+    with estate.database.read() as conn:
+        files = [file for file in files_by_id(conn, sorted(file_ids)) if file.state == "replaced"]
+        homes = partitions_by_id(conn, [file.partition_id for file in files])
+    done = Scrubbed()
+    for file in files:
+        if path_of(estate, file).exists():
+            done += _scrub_files(estate, homes[file.partition_id], [file], sorted(people))
+    return done
+
+
 def _scrub_partition(estate: Estate, home: Partition, people: list[bytes]) -> Scrubbed:
     with estate.database.read() as conn:
         files = files_of_partition(conn, home.partition_id)
+    return _scrub_files(estate, home, files, people)
+
+
+def _scrub_files(estate: Estate, home: Partition, files: Sequence[DataFile], people: list[bytes]) -> Scrubbed:
+    with estate.database.read() as conn:
         try:
             [key] = partition_keys_of(estate, conn, [home])
         except KeyDestroyed:

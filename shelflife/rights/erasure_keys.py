@@ -9,12 +9,13 @@ import sqlalchemy as sa
 
 from shelflife.control.bulk import chunks
 from shelflife.control.crashpoints import reached
-from shelflife.control.tables import alias, consent, identity_change, subject, upload_device
+from shelflife.control.tables import alias, consent, subject, upload_device
 from shelflife.errors import ReadersRemain
 from shelflife.estate import Secret
 from shelflife.journal.destruction import AwaitingRewrite, Continuation, Destruction, Tombstone
 from shelflife.journal.journal import record_all
 from shelflife.keys import leases
+from shelflife.keys.pseudonyms import pseudonym
 from shelflife.lake.awaiting import await_rewrites
 from shelflife.policy.loading import load_policies, load_rulebook
 from shelflife.retention.hold_terms import counsel_needed
@@ -26,6 +27,7 @@ from shelflife.rights.outcomes import PlaceOutcome, record_outcomes
 from shelflife.rights.request_states import State
 from shelflife.rights.requests import get_all, move_on, requests_in, sealed_names
 from shelflife.subjects.directory import alias_digest, known_names
+from shelflife.subjects.joined import forget_joined, joined_into
 from shelflife.subjects.periods import ALWAYS, united
 from shelflife.subjects.tombstones import bury, stored_periods
 
@@ -33,12 +35,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from shelflife.config import Zone
     from shelflife.control.database import Transaction
     from shelflife.estate import Estate
     from shelflife.ledger.entries import JSON
     from shelflife.rights.erasure import Options
     from shelflife.rights.requests import Request
     from shelflife.subjects.directory import Alias
+    from shelflife.subjects.joined import Joined
     from shelflife.subjects.periods import Periods
 
 REASON = "erasure"
@@ -160,8 +164,7 @@ def _forget(tx: Transaction, manifests: Sequence[Manifest]) -> None:
         tx.conn.execute(sa.delete(consent).where(consent.c.pid.in_(chunk)))
         tx.conn.execute(sa.delete(upload_device).where(upload_device.c.pid.in_(chunk)))
         tx.conn.execute(sa.delete(alias).where(alias.c.pid.in_(chunk)))
-        here = identity_change.c.pid.in_(chunk)
-        tx.conn.execute(sa.update(identity_change).where(here).values(pid=None, sealed=None))
+        forget_joined(tx, chunk)
         tx.conn.execute(sa.delete(subject).where(subject.c.pid.in_(chunk)))
 
 
@@ -227,8 +230,16 @@ def _destruction(
     due_at: datetime,
 ) -> Destruction:
     """Return what the journal keeps, so that a restored backup loses the same keys again."""
-    pid = manifest.pids["derived"]
     whole = manifest.whole_person
+    # A backup from before a merge still has those who were merged into the person.
+    before = joined_into(estate, conn, manifest.pids["identity"])
+    keys = {zone: list(numbers) for zone, numbers in manifest.keys.items()}
+    for one in before:
+        for zone, numbers in one.keys(manifest.streams).items():
+            keys[zone] = sorted({*keys.get(zone, []), *numbers})
+    pids = {
+        zone: [_pid(estate, conn, zone, one) for one in before] for zone in ("identity", "raw", "derived")
+    }
     stones = [alias_digest(estate, conn, name, Secret.TOMBSTONE) for name in manifest.aliases]
     buried = [Tombstone(stone, REASON, now, stored_periods(conn, stone)) for stone in stones]
     # Where a name passed on, the rows of the others who have or had it stay.
@@ -241,15 +252,23 @@ def _destruction(
         kind="erasure",
         record_id=manifest.request_id,
         at=now,
-        keys=manifest.keys,
-        subjects=[manifest.pids["identity"]] if whole else [],
+        keys=keys,
+        subjects=[manifest.pids["identity"], *pids["identity"]] if whole else [],
         alias_macs=own if whole else [],
         tombstones=buried if whole else [],
-        keyrings={zone: [manifest.pids[zone]] for zone in ("identity", "raw")} if whole else {},
-        awaiting=[AwaitingRewrite(table, pid, manifest.request_id, due_at) for table in manifest.tables],
+        keyrings={zone: [manifest.pids[zone], *pids[zone]] for zone in ("identity", "raw")} if whole else {},
+        awaiting=[
+            AwaitingRewrite(table, pid, manifest.request_id, due_at)
+            for table in manifest.tables
+            for pid in (manifest.pids["derived"], *pids["derived"])
+        ],
         streams=manifest.streams,
         continuation=_continuation(asked, manifest),
     )
+
+
+def _pid(estate: Estate, conn: sa.Connection, zone: Zone, one: Joined) -> bytes:
+    return pseudonym(estate.pepper(conn, zone), one.subject_id)
 
 
 def _continuation(asked: Request, manifest: Manifest) -> Continuation:

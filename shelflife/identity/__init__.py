@@ -1,0 +1,1 @@
+"""Identity changes: two subjects that are one person, rows that are another person's, names that pass on."""
