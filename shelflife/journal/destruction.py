@@ -67,6 +67,16 @@ class AwaitingRewrite(_Stored):
 
 
 @dataclass(frozen=True)
+class ConsentRow(_Stored):
+    """A row of somebody's ledger of consent by which consent ended; sealed under the person's own key."""
+
+    pid: bytes = field(repr=False)
+    position: int
+    sealed: bytes = field(repr=False)
+    recorded_at: datetime
+
+
+@dataclass(frozen=True)
 class Continuation(_Stored):
     """What a request needs to go on from this destruction although its row may be lost.
 
@@ -101,6 +111,7 @@ class Destruction(_Stored):
         streams: the streams that are forgotten; none when it is everything.
         requests: requests whose sealed parts are destroyed.
         revoked_devices: keyed digests of devices whose uploads are refused from now on.
+        withdrawals: rows by which consent ended, and that a restored database must have again.
         continuation: what the request behind this needs to go on.
     """
 
@@ -119,6 +130,7 @@ class Destruction(_Stored):
     streams: Sequence[str] | None = None
     requests: Sequence[str] = ()
     revoked_devices: Sequence[bytes] = field(default=(), repr=False)
+    withdrawals: Sequence[ConsentRow] = field(default=(), repr=False)
     continuation: Continuation | None = None
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from shelflife.estate import Estate
     from shelflife.journal.destruction import (
         AwaitingRewrite,
+        ConsentRow,
         Continuation,
         DestroyedPartition,
         Destruction,
@@ -73,6 +74,7 @@ class Replay:
     holds: set[str] = field(default_factory=set)
     requests: set[str] = field(default_factory=set)
     revoked_devices: set[bytes] = field(default_factory=set)
+    withdrawals: dict[tuple[bytes, int], ConsentRow] = field(default_factory=dict)
     continuations: dict[str, Continuation] = field(default_factory=dict)
     erased: list[Destruction] = field(default_factory=list)
 
@@ -104,6 +106,7 @@ def merge(destructions: Iterable[Destruction]) -> Replay:
         merged.holds.update(one.holds)
         merged.requests.update(one.requests)
         merged.revoked_devices.update(one.revoked_devices)
+        merged.withdrawals |= {(row.pid, row.position): row for row in one.withdrawals}
         if one.continuation is not None:
             merged.continuations[one.continuation.request_id] = one.continuation
         if one.subjects or one.streams is not None:
@@ -154,6 +157,7 @@ def apply(estate: Estate, tx: Transaction, replay: Replay, now: datetime) -> Rep
     keys = sum(estate.trees[zone].destroy(tx, found, now) for zone, found in sorted(replay.keys.items()))
     _retire(conn, data_file.c.file_id, replay.files, now)
     people = _forget_people(conn, replay)
+    _withdraw(conn, replay.withdrawals.values())
     _bury(conn, replay.tombstones.values())
     _await_rewrites(conn, replay.awaiting.values())
     _delete(conn, hold_subject.c.hold_id, replay.holds)
@@ -248,6 +252,15 @@ def _again(known: sa.Row[Any], stone: Tombstone) -> dict[str, Any]:
     if known.periods is None or stone.periods is None:
         return {"periods": None}
     return {"periods": as_text(united([*from_text(known.periods), *from_text(stone.periods)]))}
+
+
+def _withdraw(conn: sa.Connection, rows: Iterable[ConsentRow]) -> None:
+    """Put rows of the ledger of consent back, of people who are there; a row that is there stays as it is."""
+    for row in rows:
+        here = (consent.c.pid == row.pid) & (consent.c.position == row.position)
+        there = conn.execute(sa.select(sa.literal(1)).where(subject.c.pid == row.pid)).first()
+        if there is not None and conn.execute(sa.select(sa.literal(1)).where(here)).first() is None:
+            conn.execute(consent.insert().values(**vars(row)))
 
 
 def _await_rewrites(conn: sa.Connection, rows: Iterable[AwaitingRewrite]) -> None:

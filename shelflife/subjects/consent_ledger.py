@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ import sqlalchemy as sa
 from shelflife.control.bulk import select_in
 from shelflife.control.tables import consent
 from shelflife.errors import ConfigurationError, KeyDestroyed
+from shelflife.journal.destruction import ConsentRow, Destruction
+from shelflife.journal.journal import record as record_in_journal
 from shelflife.policy.consent_events import ConsentEvent
 from shelflife.seal.values import open_value, seal_value
 from shelflife.subjects.consent import Acted, Placed
@@ -123,13 +126,20 @@ def record(
     """
     known = decisions_of(estate, tx.conn, decided)
     counts: Counter[str] = Counter()
+    ended: list[ConsentRow] = []
     for pid, events in sorted(decided.items()):
         before = known.get(pid, Decisions())
         arrived = [replace(event, decided_at=now) if event.decided_at > now else event for event in events]
         fresh = [event for event in dict.fromkeys(arrived) if event not in before.events]
         if fresh:
-            _append(estate, tx, pid, {"events": [_written(event) for event in fresh]}, now)
+            row = _append(estate, tx, pid, {"events": [_written(event) for event in fresh]}, now)
+            if any(event.decision == "withdrawn" for event in fresh):
+                ended.append(row)
             counts.update(f"{event.purpose} {event.decision}" for event in fresh)
+    if ended:
+        # A backup from before must not bring consent back that ended since.
+        gone = Destruction(kind="consent", record_id=os.urandom(16).hex(), at=now, withdrawals=ended)
+        record_in_journal(estate, tx.conn, gone)
     if counts:
         kinds: dict[str, JSON] = dict(sorted(counts.items()))
         estate.ledger.append(tx, [{"type": "consent", "decisions": kinds}], now)
@@ -175,8 +185,8 @@ def hand_over(estate: Estate, tx: Transaction, source: bytes, target: bytes, now
     """
     known = decisions_of(estate, tx.conn, [source]).get(source)
     if known is not None:
-        position = _append(estate, tx, target, {"events": [_written(one) for one in known.events]}, now)
-        places = {one.place: (position, index) for index, one in enumerate(known.placed)}
+        row = _append(estate, tx, target, {"events": [_written(one) for one in known.events]}, now)
+        places = {one.place: (row.position, index) for index, one in enumerate(known.placed)}
         if known.acted:
             moved = [replace(one, of=places[one.of]) for one in known.acted if one.of in places]
             note(estate, tx, target, moved, now)
@@ -184,7 +194,7 @@ def hand_over(estate: Estate, tx: Transaction, source: bytes, target: bytes, now
     return 0 if known is None else len(known.placed)
 
 
-def _append(estate: Estate, tx: Transaction, pid: bytes, body: dict[str, object], now: dt.datetime) -> int:
+def _append(estate: Estate, tx: Transaction, pid: bytes, body: dict[str, object], now: dt.datetime) -> ConsentRow:
     key = estate.keyrings[IDENTITY].keys(tx.conn, [pid], PROFILE_STREAM).get(pid)
     if key is None:
         raise KeyDestroyed("A subject's identity key was destroyed.", remedy="Treat it as erased.")
@@ -194,9 +204,9 @@ def _append(estate: Estate, tx: Transaction, pid: bytes, body: dict[str, object]
     day = now.astimezone(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     text = json.dumps({**body, "on": day.date().isoformat()}, separators=(",", ":")).encode()
     padded = text.ljust(-(-len(text) // _PADDED) * _PADDED)
-    sealed = seal_value(key, padded, _context(pid, position))
-    tx.conn.execute(consent.insert().values(pid=pid, position=position, sealed=sealed, recorded_at=day))
-    return position
+    row = ConsentRow(pid, position, seal_value(key, padded, _context(pid, position)), day)
+    tx.conn.execute(consent.insert().values(**vars(row)))
+    return row
 
 
 def _add(ledger: Decisions, position: int, body: Mapping[str, Any]) -> None:
