@@ -58,6 +58,7 @@ _MEANS: Mapping[str, tuple[float, float]] = {
     "vo2max": (10, 90),
     "spo2": (70, 100),
     "respiratory_rate": (4, 60),
+    "sleep_score": (1, 100),
 }
 
 
