@@ -121,6 +121,8 @@ _RUN_FACTS: Mapping[str, tuple[str, Callable[[object], dg.MetadataValue]]] = {
     "rows": ("dagster/partition_row_count", _count),
     "rows_derived": ("rows derived", _count),
     "rows_preserved": ("rows preserved for holds", _count),
+    "rows_known_already": ("rows known already", _count),
+    "rows_moved": ("rows moved", _count),
     "rows_purged": ("rows purged", _count),
     "runs_deleted": ("old runs deleted", _count),
     "samples_in": ("samples in", _count),

@@ -18,6 +18,9 @@ from assets.resource import EstateResource
 from orchestration.housekeeping import forget_old_runs
 from shelflife.copies.reconciling import expire_copies, reconcile
 from shelflife.errors import ConfigurationError, ResidueFound, Terminal
+from shelflife.identity.change import Change
+from shelflife.identity.stages import Running
+from shelflife.identity.stages import run as run_change
 from shelflife.lake.models import Model, load_models
 from shelflife.lake.rewrite import tables_about
 from shelflife.policy.loading import load_policies, load_rulebook
@@ -50,6 +53,12 @@ class RequestsConfig(dg.Config):
     """Which requests to carry out; every one that is due when empty."""
 
     request_ids: list[str] = Field(default=[], description="Opaque ids, as the register knows them.")
+
+
+class ChangeConfig(dg.Config):
+    """Which identity change to run: its opaque id, as `shelflife subjects changes` shows it."""
+
+    change_id: str
 
 
 @dg.op(pool=LIFECYCLE_POOL, out=dg.Out(dg.Nothing))
@@ -170,6 +179,19 @@ def finalize(context: dg.OpExecutionContext, estate: EstateResource) -> None:
 
     done = neutral(work)
     context.add_output_metadata(facts(root_keys_destroyed=done.root_keys, erasures_final=len(done.requests)))
+
+
+@dg.op(pool=LIFECYCLE_POOL, out=dg.Out(dg.Nothing))
+def change_identity(context: dg.OpExecutionContext, config: ChangeConfig, estate: EstateResource) -> None:
+    """Run a prepared merge, split or transfer, to its end."""
+
+    def work() -> Change:
+        with estate.opened() as opened:
+            return run_change(opened, config.change_id, Running(clock=estate.clock))
+
+    done = neutral(work)
+    moved, known = (int(str(done.facts.get(name, 0))) for name in ("rows_moved", "rows_known_already"))
+    context.add_output_metadata(facts(rows_moved=moved, rows_known_already=known))
 
 
 @dg.op(out=dg.Out(dg.Nothing))
@@ -293,6 +315,12 @@ def finalize_keys() -> None:
     finalize()
 
 
+@dg.job(description="Run a prepared merge, split or transfer of subjects.")
+def identity_change() -> None:
+    """Change."""
+    change_identity()
+
+
 @dg.job(description="Look for residue in every store, with code that shares nothing with the eraser.")
 def verify_residue() -> None:
     """Verify."""
@@ -334,6 +362,7 @@ JOBS = (
     dsar_export,
     physical_erasure,
     finalize_keys,
+    identity_change,
     verify_residue,
     reconcile_copies,
     backup_job,

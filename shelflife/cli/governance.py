@@ -10,6 +10,7 @@ import sqlalchemy as sa
 import typer
 
 from shelflife.access.audit import asked_sql, attempts
+from shelflife.cli import identity
 from shelflife.cli.console import Json, clock, messages, opened, print_json, print_table
 from shelflife.control.tables import alias, subject
 from shelflife.errors import ConfigurationError
@@ -28,6 +29,7 @@ _audit = typer.Typer(help="Who asked what, and why.", no_args_is_help=True)
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
+    identity.add_to(_subjects)
     for group, name in (
         (_subjects, "subjects"),
         (_lineage, "lineage"),
