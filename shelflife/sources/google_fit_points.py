@@ -46,6 +46,7 @@ _APPS: Mapping[str, str] = MappingProxyType(
     }
 )
 _DEVICE_TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()+-]{0,39}", re.ASCII)
+_SERIAL = re.compile(r"(?=.*[0-9])[0-9A-Fa-f:-]{6,}", re.ASCII)
 _WITH_DEVICE = 7
 _SPECIMEN_PLACE = 4
 _LOCATION = "location"
@@ -91,9 +92,15 @@ def origin(source_id: str | None) -> Observation:
     if len(parts) > 2:
         found["source_app"] = _APPS.get(parts[2], "third_party")
     if len(parts) == _WITH_DEVICE:
-        make, model = (part if _DEVICE_TEXT.fullmatch(part) else None for part in parts[3:5])
-        found["device_make"], found["device_model"] = make, model
+        found["device_make"], found["device_model"] = _device_text(parts[3]), _device_text(parts[4])
     return found
+
+
+def _device_text(part: str) -> str | None:
+    """Return a maker or a model without serial numbers, which sensors put into their names (`Polar H10 5DA0E61C`)."""
+    words = [word for word in part.split() if not _SERIAL.fullmatch(word)]
+    kept = " ".join(words)
+    return kept if _DEVICE_TEXT.fullmatch(kept) else None
 
 
 def _type_of(stream: str | None) -> str | None:

@@ -144,6 +144,22 @@ def test_what_an_application_calls_its_own_type_or_itself_does_not_pass() -> Non
     assert table.column("source_app").to_pylist() == ["third_party"]
 
 
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("SM-G973F", "SM-G973F"),
+        ("Polar H10 5DA0E61C", "Polar H10"),
+        ("A0:E6:F8:12:34:56", None),
+        ("Ada\u2019s band", None),
+    ],
+)
+def test_serial_numbers_are_no_model(model: str, expected: str | None) -> None:
+    origin = f"raw:com.google.heart_rate.bpm:com.google.android.gms:Polar:{model}:x:y"
+    # A colon inside a part makes the id longer than any that names a device.
+    [row] = rows_of(made.data_set(made.point("heart_rate.bpm", 61.5, origin=origin)))
+    assert row["device_model"] == expected
+
+
 def test_points_that_say_nothing_are_set_aside() -> None:
     bare = {**made.point("heart_rate.bpm"), "value": []}
     timeless = made.point("step_count.delta", 5, startTimeNanos="soon", endTimeNanos=None)
