@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from shelflife.signals.sample import QualityFlag
 from shelflife.sources.json_values import text, whole
-from shelflife.sources.vendor_json import moment, unread, utc_instant
+from shelflife.sources.vendor_json import moment, readable, unread, utc_instant
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -202,6 +202,6 @@ def _uploader(record: Mapping[str, Any], profile: ProfileFacts) -> str:
     """Return a label of what uploaded a record; its own name can hold a serial number."""
     name = text(record.get("device")) or text(record.get("enteredBy")) or text(record.get("app")) or ""
     if name:
-        profile.note_source(name)
+        profile.note_source(readable(name))
     word = name.lower()
     return next((label for start, label in _UPLOADERS if word.startswith(start)), "third_party")

@@ -64,7 +64,7 @@ def api_parsing(
         with open_content(source) as stream:
             for place, value in items(stream, wanted):
                 if place in facts:
-                    facts[place](parsing, str(value)[:_LONGEST_FACT])
+                    facts[place](parsing, readable(value))
                     continue
                 if not isinstance(value, dict):
                     found.add(unread(value, "record"))
@@ -92,6 +92,11 @@ def head_places(source: ByteSource) -> frozenset[str]:
 def unread(value: object, path: str) -> Observation:
     """Return a record of a shape that no documentation has, for quarantine: as JSON, up to 4,096 characters."""
     return {"problem": "bad_record", "path": path, "value_raw": json.dumps(value, default=str)[:_LONGEST_RAW]}
+
+
+def readable(value: object) -> str:
+    """Return a fact about a person as text of at most 200 characters; what JSON permits and text does not is replaced."""
+    return str(value)[:_LONGEST_FACT].encode("utf-8", "replace").decode()
 
 
 def utc_instant(value: object) -> Time:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from shelflife.sources.json_stream import paths
-from shelflife.sources.json_values import text
 from shelflife.sources.source import SourceType
-from shelflife.sources.vendor_json import api_parsing, head_places, unread
+from shelflife.sources.vendor_json import api_parsing, head_places, readable, unread
 from shelflife.sources.whoop_records import KINDS, kind_of
 
 if TYPE_CHECKING:
@@ -90,9 +89,10 @@ def _learned(record: Mapping[str, Any], parsing: Parsing) -> str:
     for field, place in _FACTS.items():
         value = record.get(field)
         if value is not None:
-            parsing.profile.other[place] = str(value)[:200]
-    parsing.profile.given_name = text(record.get("first_name"))
-    parsing.profile.family_name = text(record.get("last_name"))
+            parsing.profile.other[place] = readable(value)
+    for field, name in (("first_name", "given_name"), ("last_name", "family_name")):
+        if record.get(field):
+            setattr(parsing.profile, name, readable(record[field]))
     return "profile" if "email" in record else "body_measurement"
 
 

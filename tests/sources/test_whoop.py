@@ -146,6 +146,11 @@ def test_person_and_body_go_to_the_profile() -> None:
     assert parsing.profile.other["weight_kg"] == "90.7185"
 
 
+def test_half_a_character_is_no_text() -> None:
+    _, parsing = read(made.seeds()["whoop_person"].replace(CANARY.encode(), b"\\ud800"))
+    assert (parsing.profile.given_name, parsing.profile.other["email"]) == ("?", "?@example.com")
+
+
 def test_what_no_documentation_has_is_quarantined() -> None:
     table, _ = read(made.response(made.CYCLE, {"score_state": "SCORED"}, 5))
     assert problems(table) == {"bad_record": 2}
