@@ -349,6 +349,8 @@ def test_what_r4_refuses_is_refused_with_a_pointer(change: dict[str, Any], point
     assert rows[1]["record_path"] == f"Observation{where}#2"
     assert rows[1]["alias"] == "Patient/p1"
     assert json.loads(rows[1]["value_raw"]) == wrong
+    # A Bundle stays, even if that was all it held.
+    assert [row["problem"] for row in rows_of(bundle(wrong))] == ["bad_record"]
 
 
 def exported(**more: Any) -> dict[str, Any]:
