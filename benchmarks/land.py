@@ -128,12 +128,12 @@ def main() -> None:
         return
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--megabytes", type=int, default=64)
-    asked.add_argument("--format", action="append", choices=sorted(FORMATS))
+    asked.add_argument("--format", action="append", choices=FORMATS)
     asked.add_argument("--apple-gigabyte", action="store_true", help="only the 1 GB Apple Health export")
     asked.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     asked.add_argument("--json", type=Path)
     options = asked.parse_args()
-    names = ["apple_health"] if options.apple_gigabyte else options.format or sorted(FORMATS)
+    names = ["apple_health"] if options.apple_gigabyte else options.format or FORMATS
     size = GIGABYTE if options.apple_gigabyte else options.megabytes * 1_000_000
     folder = Path(tempfile.mkdtemp(prefix="land-", dir=options.folder))
     try:

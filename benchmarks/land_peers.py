@@ -9,10 +9,10 @@ import csv
 import json
 import sqlite3
 import xml.etree.ElementTree as ET
+import zipfile
 from typing import TYPE_CHECKING
 
 import fitdecode
-import ijson
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
@@ -42,12 +42,6 @@ def json_lines(path: Path) -> int:
         return sum(1 for line in file if json.loads(line))
 
 
-def json_items(path: Path) -> int:
-    """Count values with ijson, the streaming JSON parser that the adapters use, too."""
-    with path.open("rb") as file:
-        return sum(1 for _, event, _ in ijson.parse(file, use_float=True) if event == "end_map")
-
-
 def parquet_rows(path: Path) -> int:
     """Count rows with pyarrow."""
     return sum(batch.num_rows for batch in pq.ParquetFile(path).iter_batches())
@@ -61,8 +55,18 @@ def fit_messages(path: Path) -> int:
 
 def database_rows(path: Path) -> int:
     """Count rows of heart rate with sqlite3."""
-    with sqlite3.connect(path) as connection:
+    with zipfile.ZipFile(path) as archive, sqlite3.connect(":memory:") as connection:
+        connection.deserialize(archive.read(archive.namelist()[0]))
         return sum(1 for _ in connection.execute("SELECT * FROM heart_rate_record_series_table"))
+
+
+def json_document(path: Path) -> int:
+    """Parse a document whole with the standard library, and count the items of its list."""
+    with path.open("rb") as file:
+        found = json.load(file)
+    while isinstance(found, dict):
+        found = next(value for value in found.values() if isinstance(value, dict | list))
+    return len(found)
 
 
 PEERS: dict[str, tuple[str, Callable[[Path], int]]] = {
@@ -73,5 +77,24 @@ PEERS: dict[str, tuple[str, Callable[[Path], int]]] = {
     "canonical_ndjson": ("json", json_lines),
     "canonical_parquet": ("pyarrow", parquet_rows),
     "garmin_fit": ("fitdecode", fit_messages),
+    "health_connect": ("sqlite3", database_rows),
+    "samsung_health": ("csv", csv_rows),
+    "libreview": ("csv", csv_rows),
+    "fitbit_takeout_tables": ("csv", csv_rows),
+    "open_mhealth": ("json", json_lines),
+    "fhir_r4": ("json", json_lines),
+    **dict.fromkeys(
+        (
+            "dexcom_api",
+            "fitbit_takeout",
+            "google_fit",
+            "google_fit_takeout",
+            "nightscout",
+            "oura",
+            "whoop",
+            "withings",
+        ),
+        ("json", json_document),
+    ),
 }
 """By adapter the name of the parser and how it reads a file."""
