@@ -29,10 +29,7 @@ _AFTER_NOON = (
     "pm", "下午", "午後", "오후", "μμ", "nachm", "em", "du", "ch", "ös", "م", "بظ", "אחה״צ", "ip", "odp", "пп",
     "หลังเที่ยง", "अपराह्न",
 )  # fmt: skip
-_HALF: Mapping[str, int] = MappingProxyType(
-    {unicodedata.normalize("NFKC", name): 0 for name in _BEFORE_NOON}
-    | {unicodedata.normalize("NFKC", name): 12 for name in _AFTER_NOON}
-)
+_HALF: Mapping[str, int] = MappingProxyType(dict.fromkeys(_BEFORE_NOON, 0) | dict.fromkeys(_AFTER_NOON, 12))
 """Hours to add by the name of the half of the day (Unicode CLDR, day periods `am` and `pm`, abbreviated), without points."""
 
 
@@ -48,7 +45,7 @@ def clock_us(text: str | None) -> int | None:
     """
     if text is None or len(text) > _LONGEST:
         return None
-    plain = _with_plain_digits(unicodedata.normalize("NFKC", text))
+    plain = _with_plain_digits(text)
     match = _CLOCK.search(plain)
     if match is None:
         return None

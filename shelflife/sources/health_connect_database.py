@@ -31,7 +31,6 @@ _STEPS_BETWEEN_CHECKS = 10_000
 # A scan takes two or three steps for a byte of rows; a tree that leads in circles takes any number.
 _STEPS_PER_BYTE, _FREE_STEPS = 20, 20_000_000
 _WRITE_VERSION, _READ_VERSION, _ROLLBACK_JOURNAL = 18, 19, 1
-_PAGE_SIZE, _CHANGES, _PAGES, _PAGES_AS_OF = slice(16, 18), slice(24, 28), slice(28, 32), slice(92, 96)
 _SETTINGS = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA query_only = ON",
@@ -163,20 +162,12 @@ def _content(stream: ByteStream) -> bytearray:
                 f"A database is larger than {MAX_BYTES} bytes.",
                 remedy="It is read in memory, since nothing may be written unencrypted. Land it in parts.",
             )
-    if len(content) < HEADER_BYTES or not content.startswith(MAGIC) or len(content) < _told_size(content):
+    if len(content) < HEADER_BYTES or not content.startswith(MAGIC):
         raise _damaged()
     # A database left in write-ahead mode opens only beside its log; its pages are the same in the other mode
     # (SQLite documentation, sqlite3_deserialize).
     content[_WRITE_VERSION] = content[_READ_VERSION] = _ROLLBACK_JOURNAL
     return content
-
-
-def _told_size(content: bytearray) -> int:
-    """Return the size that the header tells, 0 when it tells none (SQLite documentation, "Database File Format")."""
-    if content[_CHANGES] != content[_PAGES_AS_OF]:
-        return 0
-    page_size = int.from_bytes(content[_PAGE_SIZE])
-    return int.from_bytes(content[_PAGES]) * (65_536 if page_size == 1 else page_size)
 
 
 def _judge(

@@ -171,7 +171,7 @@ TYPES: tuple[SourceType, ...] = (
     SourceType(f"{GLUCOSE}.level", "glucose_interstitial", "mmol/L", "instant", "Specimen source 1, or a sensor's application."),
     SourceType(f"{GLUCOSE}.level", "glucose_capillary", "mmol/L", "instant", "Specimen source 2; others are quarantined."),
     SourceType(f"{STAGES}.stage_type", "sleep_stage"),
-    SourceType(SLEEP, "sleep_episode", "ms", note="Length without the stages awake and out of bed, as in the phone's own sum."),
+    SourceType(SLEEP, "sleep_episode", "ms", "sum", note="Length without the stages awake and out of bed, as in the phone's own sum."),
     SourceType(EXERCISE, "workout", note="Titles and notes are dropped."),
     *(SourceType(name, None, note=note or "No signal: counted.") for name, note in UNUSED.items()),
 )  # fmt: skip

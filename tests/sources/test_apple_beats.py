@@ -206,6 +206,12 @@ def test_a_later_export_gives_the_same_rows_in_another_offset() -> None:
             assert one[name] == other[name]
 
 
+def test_two_records_are_two_parents() -> None:
+    later = MORNING + dt.timedelta(hours=3)
+    rows, _ = beats_of(apple.export(apple.variability(MORNING, RR), apple.variability(later, RR)))
+    assert len({row["parent_id"] for row in rows}) == 2
+
+
 def test_an_id_of_the_record_is_the_parent() -> None:
     own = "3B241101-E2BB-4255-8CAF-4136C566A962"
     rows, _ = beats_of(

@@ -161,9 +161,10 @@ def test_metadata_of_a_correlation_does_not_touch_the_record_before() -> None:
 def test_heart_beats_outside_of_a_variability_record_are_counted() -> None:
     beats = "".join('<InstantaneousBeatsPerMinute bpm="95" time="6:14:48.94 PM"/>' for _ in range(3))
     inside = f"<HeartRateVariabilityMetadataList>{beats}</HeartRateVariabilityMetadataList>"
-    table, parsing = read(export(record(inside=inside), beats))
-    assert table.column("signal").to_pylist() == ["heart_rate"]
-    assert parsing.ignored == {"InstantaneousBeatsPerMinute": 3, "other": 3}
+    loose = record("HKQuantityTypeIdentifierHeartRateVariabilitySDNN", "44", "ms", beats)
+    table, parsing = read(export(record(inside=inside), beats, loose))
+    assert table.column("signal").to_pylist() == ["heart_rate", "hrv_sdnn"]
+    assert parsing.ignored == {"InstantaneousBeatsPerMinute": 6, "other": 3}
 
 
 def test_a_record_after_the_export_is_from_the_future() -> None:
@@ -187,6 +188,15 @@ def test_a_workout_keeps_its_totals_as_received() -> None:
     assert '"average": "131"' in row["value_raw"]
     assert parsing.ignored == {"WorkoutRoute": 1, "WorkoutRoute/Location": 1}
     assert "37.77" not in str(row)
+
+
+def test_a_workout_keeps_no_more_statistics_than_there_are_kinds() -> None:
+    statistic = '<WorkoutStatistics type="HKQuantityTypeIdentifierHeartRate" average="131" unit="count/min"/>'
+    times = 'startDate="2026-11-03 07:30:00 +0100" endDate="2026-11-03 08:30:00 +0100"'
+    workout = f'<Workout workoutActivityType="HKWorkoutActivityTypeYoga" {times}>{statistic * 300}</Workout>'
+    table, parsing = read(export(workout))
+    assert str(table.column("value_raw")[0]).count('"131"') == 256
+    assert parsing.ignored == {"WorkoutStatistics": 44}
 
 
 @pytest.mark.parametrize(

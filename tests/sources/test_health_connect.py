@@ -382,6 +382,15 @@ def test_a_truncated_database_is_refused(kept: int) -> None:
         read(hc.full().content()[:kept])
 
 
+def test_a_database_without_its_last_page_is_refused() -> None:
+    # Nothing that is read stands on it.
+    phone = hc.full()
+    phone.database.execute("CREATE TABLE last_of_all (one INTEGER)")
+    content = phone.content()
+    assert read(content)[0].num_rows == 25
+    refused(content[:-4096], "truncated")
+
+
 def test_no_file_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path))
     with reading.open_database(stream(hc.full().content())) as database:
