@@ -169,7 +169,9 @@ def move_on(
     """Record what a step did, and move a change on."""
     known = dict(_row(tx.conn, change_id).facts)
     here = identity_change.c.change_id == change_id
-    tx.conn.execute(identity_change.update().where(here).values(state=state, facts=known | facts, **values))
+    tx.conn.execute(
+        identity_change.update().where(here).values(state=state, facts={**known, **facts}, **values)
+    )
 
 
 def withdraw(estate: Estate, change_id: str, now: datetime) -> None:

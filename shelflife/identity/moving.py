@@ -125,9 +125,8 @@ class Mover:
 
     def _write(self, conn: sa.Connection, move: Move, batch: Batch) -> Written:
         rows = self._rows(conn, move)
-        counts = {"moved": move.fresh.height, "duplicates": move.duplicates}
         if rows.is_empty():
-            return Written(move.home, move.file, None, move.beside, **counts)
+            return Written(move.home, move.file, None, move.beside, move.fresh.height, move.duplicates)
         place = {"table_name": pl.lit(move.home.table_name), "period": pl.lit(move.home.period)}
         people = rows["pid"].unique().sort().to_list()
         numbers = pl.DataFrame(
@@ -157,7 +156,8 @@ class Mover:
             move.file,
             file,
             move.beside,
-            **counts,
+            move.fresh.height,
+            move.duplicates,
             people=len(owners),
             samples=rows.height,
             size=written.bytes,
@@ -216,7 +216,7 @@ def record_moved(
     estate: Estate, tx: Transaction, terms: Terms, made: Moved, change_id: str, now: datetime
 ) -> None:
     """Record a change in the lineage and the ledger, in counts, and close its batch."""
-    facts = {"rows": made.rows, "duplicates": made.duplicates, "change": change_id}
+    facts: dict[str, lineage.Fact] = {"rows": made.rows, "duplicates": made.duplicates, "change": change_id}
     started = made.batch.started_at if made.batch else now
     run = lineage.start_run(tx, f"identity.{terms.kind}", "identity", started, facts=facts)
     for table_name in sorted({one.home.table_name for one in made.written}):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shelflife.control.database import Transaction
     from shelflife.estate import Estate
     from shelflife.subjects.directory import Alias, Subject
+    from shelflife.subjects.periods import Periods
 
 
 def add_alias(
@@ -30,7 +31,8 @@ def add_alias(
     Raises:
         ConfigurationError: it is, or was, another person's for a part of that time; or an erased person's.
     """
-    mine, others = (), ()
+    mine: Periods = ()
+    others: Periods = ()
     for turn in owners(estate, tx.conn, [name]).get(name, ()):
         if turn.person == person:
             mine = turn.periods

@@ -170,7 +170,7 @@ def owners(estate: Estate, conn: sa.Connection, names: Sequence[Alias]) -> dict[
         KeyDestroyed: an alias points at a person whose identity keys are gone.
     """
     digests = {alias_digest(estate, conn, name): name for name in names}
-    rows: list[tuple[Alias, sa.Row[Any]]] = []
+    rows: list[tuple[Alias, sa.Row[Any, Any, Any]]] = []
     for chunk in _chunks(list(digests)):
         query = sa.select(alias.c.alias_mac, alias.c.pid, alias.c.sealed_periods)
         rows += [

@@ -12,6 +12,7 @@ from shelflife.control.tables import (
     alias,
     awaiting_rewrite,
     data_file,
+    identity_change,
     key_counter,
     partition,
     request,
@@ -183,3 +184,33 @@ def test_a_request_that_ended_is_shredded(filled, clock):
     replayed(filled, destruction(requests=[request_id]))
     [row] = all_of(filled, request, request.c.request_id == request_id)
     assert (row.sealed, row.manifest, row.key_number) == (None, None, None)
+
+
+def test_a_tombstone_of_a_name_that_passed_on_refuses_what_any_record_of_it_refuses(estate):
+    day = "2026-11-{:02d}T00:00:00+00:00".format
+    first, second = [[None, day(3)]], [[day(5), None]]
+    replayed(estate, destruction(tombstones=[Tombstone(MAC, "erasure", NOW, first)]))
+    assert [row.periods for row in all_of(estate, tombstone)] == [first]
+    replayed(estate, destruction(tombstones=[Tombstone(MAC, "erasure", NOW, second)]))
+    assert [row.periods for row in all_of(estate, tombstone)] == [[*first, *second]]
+    replayed(estate, destruction(tombstones=[Tombstone(MAC, "erasure", NOW)]))
+    assert [row.periods for row in all_of(estate, tombstone)] == [None]
+
+
+def test_what_identity_changes_hold_of_the_erased_goes_with_them(filled):
+    [first, *_] = all_of(filled, subject)
+    row = {
+        "change_id": "c" * 32,
+        "kind": "merge",
+        "state": "done",
+        "plan_digest": "",
+        "facts": {},
+        "files": [],
+        "pid": first.pid,
+        "sealed": b"who",
+        "started_at": NOW,
+    }
+    with filled.database.commit() as tx:
+        tx.conn.execute(identity_change.insert().values(**row))
+    replayed(filled, destruction(subjects=[bytes(first.pid)]))
+    assert [(row.pid, row.sealed) for row in all_of(filled, identity_change)] == [(None, None)]

@@ -25,6 +25,7 @@ from shelflife.subjects.directory import Alias, find
 from tests.conftest import NOW
 from tests.lake.conftest import settings_in
 from tests.lake.state import raw_rows
+from tests.rights.conftest import Clock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +102,9 @@ def prepared(estate: Estate, kind: str, *what, **more):
 
 
 def running(**more) -> Running:
-    return Running(clock=lambda: NOW, wait=lambda _: None, **more)
+    """How a test runs a change: waiting moves the clock, so that the lease of a run that was killed ends."""
+    clock = Clock()
+    return Running(clock=clock, wait=lambda seconds: clock.forward(seconds=seconds), **more)
 
 
 def change(estate: Estate, kind: str, *what, **more):
