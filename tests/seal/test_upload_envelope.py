@@ -124,6 +124,13 @@ def test_another_recipient_opens_nothing():
         open_upload(renamed, OTHER)
 
 
+def test_a_header_that_names_another_key_than_the_one_it_is_sealed_to():
+    header = UploadHeader(OTHER.public_key().key_id).encode()
+    mixed = header + LANDING.public_key().seal(pad(content_of(UPLOAD)), header)
+    with pytest.raises(SealBroken):
+        open_upload(mixed, LANDING)
+
+
 def test_who_opened_an_upload_cannot_pass_it_on_as_the_device_s():
     """The signature names the recipient: sealed again to somebody else it is not the device's."""
     passed_on = resealed(pad(content_of(UPLOAD)), OTHER)
