@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from typing import TYPE_CHECKING, Any
 
 from shelflife.sources.fhir_codes import WITHDRAWN, meaning
 from shelflife.sources.fhir_values import VALUES, sampled, time_of, value_of
+from shelflife.sources.json_documents import open_id
+from shelflife.sources.json_values import digest
+from shelflife.sources.vendor_json import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,6 @@ _MOST_DEVICES = 100_000
 _LONGEST_LABEL = 64
 _MODALITIES = {"sensed": "sensed", "self reported": "self_reported", "self-reported": "self_reported"}
 _MODEL_NAMES = frozenset({"model-name", "manufacturer-name"})
-_OPEN_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d{1,20}", re.ASCII)
 
 
 class Devices:
@@ -67,7 +67,7 @@ def observations(link: Link, devices: Devices, profile: ProfileFacts) -> Iterato
         return
     display = (resource.get("device") or {}).get("display")
     if isinstance(display, str) and display:
-        profile.note_source(display)
+        profile.note_source(readable(display))
     about = _about(resource) | devices.of(link)
     signal, statistic, problem = meaning(resource["code"])
     components = resource.get("component") or ()
@@ -78,7 +78,7 @@ def observations(link: Link, devices: Devices, profile: ProfileFacts) -> Iterato
     for index, component in enumerate(components):
         own: Observation = {
             "parent_id": identifier,
-            "source_record_id": _digest(f"{identifier}/{index}") if identifier else None,
+            "source_record_id": digest(f"{identifier}/{index}") if identifier else None,
             "path": "Observation/component",
         }
         signal, statistic, problem = meaning(component.get("code"))
@@ -117,7 +117,7 @@ def _about(resource: dict[str, Any]) -> Observation:
     changed = (resource.get("meta") or {}).get("lastUpdated") or resource.get("issued")
     return {
         **time_of(resource),
-        "source_record_id": _record_id(identifier) if isinstance(identifier, str) else None,
+        "source_record_id": open_id(identifier) if isinstance(identifier, str) else None,
         "modality": _MODALITIES.get(method) if isinstance(method, str) else None,
         "modified": changed if isinstance(changed, str) else None,
         "path": "Observation",
@@ -137,12 +137,3 @@ def _device(resource: dict[str, Any]) -> Observation:
 
 def _label(text: Any) -> str | None:
     return text[:_LONGEST_LABEL] if isinstance(text, str) and text else None
-
-
-def _record_id(identifier: str) -> str:
-    """Return a random or numeric id as it is and another one as a digest: it may hold a name."""
-    return identifier if _OPEN_ID.fullmatch(identifier) else _digest(identifier)
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()

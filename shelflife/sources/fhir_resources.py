@@ -10,6 +10,7 @@ from shelflife.sources.fhir_codes import COMPARATORS, STATUSES
 from shelflife.sources.json_documents import as_text
 from shelflife.sources.json_shapes import Fault
 from shelflife.sources.source import ProfileFacts
+from shelflife.sources.vendor_json import readable
 
 if TYPE_CHECKING:
     from shelflife.sources.observations import Observation
@@ -128,10 +129,10 @@ def learn_patient(link: Link, parsing: Parsing) -> None:
     gender, born = resource.get("gender"), resource.get("birthDate")
     known = ProfileFacts(
         alias_kind=PATIENT if alias else None,
-        alias=alias,
-        given_name=given or None,
-        family_name=name.get("family"),
-        birth_date=born if isinstance(born, str) else None,
+        alias=alias.encode("utf-8", "replace").decode() if alias else None,
+        given_name=readable(given) if given else None,
+        family_name=readable(name["family"]) if name.get("family") else None,
+        birth_date=readable(born) if isinstance(born, str) else None,
         sex=gender if gender in _GENDERS else None,
     )
     if alias and not known.empty:

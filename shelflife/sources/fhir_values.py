@@ -16,7 +16,7 @@ from shelflife.signals.sample import QualityFlag
 from shelflife.signals.vocabulary import SIGNALS
 from shelflife.sources.activity_names import activity_code
 from shelflife.sources.fhir_codes import COMPARATORS, unit_of
-from shelflife.sources.local_days import local_day
+from shelflife.sources.json_values import day_of
 from shelflife.sources.times import iso_times
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _start(about: Observation) -> tuple[int, int | None, str | None]:
 def _moment(text: str) -> Observation:
     if "T" in text:
         return {"start": text}
-    return local_day(text) if _DAY.fullmatch(text) else {"start": text, "problem": "no_time"}
+    return day_of(text) if _DAY.fullmatch(text) else {"start": text, "problem": "no_time"}
 
 
 def _quantity(signal: str | None, quantity: Element) -> Observation:

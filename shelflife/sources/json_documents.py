@@ -9,6 +9,7 @@ import codecs
 import io
 import json
 import math
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -17,6 +18,7 @@ import ijson
 
 from shelflife.sources.delimited import text_pieces
 from shelflife.sources.json_stream import items
+from shelflife.sources.json_values import digest
 from shelflife.sources.source import HEAD_BYTES
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 LINE = "line"
 """Place of a document that is a line of its own."""
 _LONGEST_TEXT = 1_000_000
+_OPEN_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d{1,20}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,11 @@ def text_at(head: bytes, places: Collection[str]) -> str | None:
 def as_text(document: object) -> str:
     """Return a document as JSON again, for quarantine; an endless one is cut."""
     return json.dumps(document, default=_as_number, ensure_ascii=False)[:_LONGEST_TEXT]
+
+
+def open_id(identifier: str) -> str:
+    """Return a random (UUID) or numeric id as it is and any other one as a digest, since it may hold a name."""
+    return identifier if _OPEN_ID.fullmatch(identifier) else digest(identifier)
 
 
 def is_number(value: object) -> bool:

@@ -6,15 +6,13 @@ field; among several documents such a one is set aside. Source: openmhealth/sche
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from shelflife.errors import SourceError
 from shelflife.sources.apple_types import Device, app_label, is_sensor, names_somebody
 from shelflife.sources.containers import open_content
-from shelflife.sources.json_documents import Document, Opened, as_text, documents
+from shelflife.sources.json_documents import Document, Opened, as_text, documents, open_id
 from shelflife.sources.json_shapes import Fault, Fields
 from shelflife.sources.json_stream import paths
 from shelflife.sources.observations import Observation, Observations
@@ -22,6 +20,7 @@ from shelflife.sources.open_mhealth_measures import SIGNAL_OF, measures
 from shelflife.sources.open_mhealth_parts import HEADER, IEEE_HEADER
 from shelflife.sources.open_mhealth_schemas import PROPERTIES, SCHEMAS, TELLING, judge, judge_bare
 from shelflife.sources.source import Parsing, ProfileFacts, SourceType
+from shelflife.sources.vendor_json import readable
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -43,7 +42,6 @@ _WITHOUT_SIGNAL = frozenset(
     ventilation-cycle-time
     """.split()  # noqa: SIM905 (one schema a line otherwise)
 )
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d{1,20}", re.ASCII)
 _ITEMS, _SHIMMER = "item", "body.item"
 _GLUCOSE_NOTE = "Interstitial fluid and capillary blood only; with another specimen or none it is set aside."
 _NOTES = {
@@ -195,12 +193,12 @@ class _Reader:
         origin = header.get("acquisition_provenance", {})
         name, modality = origin.get("source_name"), origin.get("modality", header.get("modality"))
         if name and names_somebody(name):
-            self._profile(header.get("user_id")).note_source(name)
+            self._profile(header.get("user_id")).note_source(readable(name))
         identifier: str = header["id"] if "id" in header else header["uuid"]
         return {
             "source_app": app_label(name, Device(None, None, None, None)) if name else None,
             "modality": modality.replace("-", "_") if modality else None,
-            "source_record_id": _record_id(identifier),
+            "source_record_id": open_id(identifier),
             "modified": origin.get("source_last_modification_date_time", "").upper() or None,
         }
 
@@ -208,7 +206,7 @@ class _Reader:
         if not user:
             return self._parsing.profile
         if user not in self._people:
-            self._people[user] = ProfileFacts(alias_kind=USER, alias=user)
+            self._people[user] = ProfileFacts(alias_kind=USER, alias=user.encode("utf-8", "replace").decode())
             self._parsing.profiles.append(self._people[user])
         return self._people[user]
 
@@ -217,13 +215,6 @@ def _person(header: Any) -> Observation:
     """Return whom a header names, even one that is not valid, so that what is set aside is erased with them."""
     user = header.get("user_id") if isinstance(header, dict) else None
     return {"alias_kind": USER, "alias": user} if isinstance(user, str) and user else {}
-
-
-def _record_id(identifier: str) -> str:
-    """Return a random or numeric id as it is and another one as a digest: it may hold a name."""
-    if _UUID.fullmatch(identifier):
-        return identifier
-    return hashlib.blake2b(identifier.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def _place(head: bytes) -> str:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from shelflife.sources.activity_names import activity_code
-from shelflife.sources.local_days import local_day
+from shelflife.sources.json_values import day_of
 from shelflife.sources.open_mhealth_parts import FRAME, INTERVAL
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def time_of(frame: Any) -> Observation:
     fitting = INTERVAL.fitting(interval)
     required = fitting.required if fitting is not None else ()
     if "date" in required:
-        return local_day(interval["date"])
+        return day_of(interval["date"])
     if "duration" not in required:
         return {"start": _upper(interval["start_date_time"]), "end": _upper(interval["end_date_time"])}
     length = _length(interval["duration"])

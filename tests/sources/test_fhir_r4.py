@@ -311,6 +311,17 @@ def test_a_device_behind_its_observation_is_known_and_its_owner_is_not() -> None
         assert parsing.profile.source_names == {f"{CANARY}'s band"}
 
 
+def test_half_a_character_in_a_name_is_text_everywhere() -> None:
+    reference = "urn:uuid:x\ud800"
+    told = patient(name=[{"family": "b\ud800", "given": ["c\ud800"]}])
+    content = json.loads(bundle(observation(subject={"reference": reference}), told))
+    content["entry"][1]["fullUrl"] = reference
+    table, parsing = read(json.dumps(content).encode(), "fhir_r4")
+    [known] = parsing.profiles
+    assert (known.family_name, known.given_name) == ("b?", "c?")
+    assert [known.alias] == table.column("alias").to_pylist() == ["urn:uuid:x?"]
+
+
 def test_entries_of_other_types_are_counted() -> None:
     content = bundle({"resourceType": "Condition", "id": "c"}, {"resourceType": "Ada", "id": "x"}, total=2)
     content = content.replace(b'"entry": [', b'"entry": [{"request": {"method": "DELETE", "url": "x"}}, ')

@@ -109,7 +109,12 @@ def test_a_document_by_itself_lands_or_is_refused(samples: Path, path: Path) -> 
     with pytest.raises(SourceError) as caught:
         read(samples / path)
     text = caught.value.diagnostics()
-    assert path.stem == "empty-document" or f"{name}: /" in text or "body: /" in text or "more than one way" in text
+    assert (
+        path.stem == "empty-document"
+        or f"{name}: /" in text
+        or "body: /" in text
+        or "more than one way" in text
+    )
     assert "What to do: " in text
 
 
@@ -502,3 +507,16 @@ def test_a_number_that_no_decimal_can_hold_is_no_crash(place: str) -> None:
     else:
         with pytest.raises(SourceError, match="JSON"):
             list(parsing)
+
+
+def test_half_a_character_in_a_name_is_text_everywhere() -> None:
+    named = point(
+        "heart-rate",
+        "2.0",
+        heart_rate(),
+        user_id="a\ud800",
+        acquisition_provenance={"source_name": "b\ud800"},
+    )
+    table, parsing = read(json.dumps(named).encode(), "open_mhealth")
+    [known] = parsing.profiles
+    assert (known.alias, known.source_names) == (table.to_pylist()[0]["alias"], {"b?"})
