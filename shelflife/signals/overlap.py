@@ -8,8 +8,8 @@ values within the signal's tolerance, from different sources: the source that go
 precedence counts, the others get `DUP_CROSS_SOURCE`. Rows that differ by more are two measurements, and both count.
 
 **The same interval.** A mean, minimum or maximum gets `COUNTED_ELSEWHERE` when instants of its person and signal lie within
-its interval: any instant of the same source, or instants of others that span at least half of it. Of sums of one source
-that lie within each other, the outer one gets the flag when the inner ones add up to at least 95 % of it, else they do.
+its interval: any instant of the same source, or instants of others that span at least half of it. What one source reports
+within what it reports is judged by `signals.nesting`: a day's total beside its minutes, a night's RMSSD beside its windows.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from shelflife.signals.nesting import sums, summaries
 from shelflife.signals.precedence import rank
 from shelflife.signals.sample import QualityFlag
 
@@ -62,10 +63,10 @@ TOLERANCE: Mapping[str, float] = {
 
 # What is derived of a day must not depend on which other days are derived with it.
 _DAY = ["pid", "signal", "local_date"]
-_SHARE_OF_TOTAL = 0.95
 _SPAN = 0.5
 _SECOND = 1_000_000
 _SUMMARIES = ("mean", "min", "max")
+_ALIKE = (*_SUMMARIES, "rmssd", "sdnn")
 _UNUSABLE = QualityFlag.FUTURE | QualityFlag.OUT_OF_RANGE | QualityFlag.LOW_CONFIDENCE | QualityFlag.TIME_ONLY
 
 
@@ -86,7 +87,7 @@ def with_overlaps(rows: pa.Table, precedence: Sequence[str]) -> pa.Table:
     usable = frame.filter(pl.col("flags") & int(_UNUSABLE) == 0)
     _mark(flags, _same_observations(usable), QualityFlag.DUP_CROSS_SOURCE)
     _mark(flags, _summaries_beside_instants(usable), QualityFlag.COUNTED_ELSEWHERE)
-    _mark(flags, _sums_within_sums(usable), QualityFlag.COUNTED_ELSEWHERE)
+    _mark(flags, _within_each_other(usable), QualityFlag.COUNTED_ELSEWHERE)
     place = rows.schema.get_field_index("quality_flags")
     marked = pa.array(frame["flags"].to_numpy() | flags, pa.int32())
     return rows.set_column(place, rows.schema.field(place), marked)
@@ -163,16 +164,16 @@ def _agree(
 
 def _summaries_beside_instants(frame: pl.DataFrame) -> list[int]:
     """Return the means, minima and maxima whose interval instants of the same person and signal cover."""
-    summaries = frame.filter(pl.col("statistic").is_in(_SUMMARIES) & (pl.col("end") > pl.col("start")))
-    if summaries.is_empty():
+    told = frame.filter(pl.col("statistic").is_in(_SUMMARIES) & (pl.col("end") > pl.col("start")))
+    if told.is_empty():
         return []
     instants = frame.filter(pl.col("statistic") == "instant").join(
-        summaries.select(_DAY).unique(), on=_DAY, how="semi"
+        told.select(_DAY).unique(), on=_DAY, how="semi"
     )
     times = _by_group(instants, _DAY, ["start"])
     own = _by_group(instants, [*_DAY, "source"], ["start"])
     found = []
-    for row, source, start, end, *day in summaries.select("row", "source", "start", "end", *_DAY).iter_rows():
+    for row, source, start, end, *day in told.select("row", "source", "start", "end", *_DAY).iter_rows():
         if len(_within(own.get((*day, source)), start, end)):
             found.append(row)
             continue
@@ -196,47 +197,19 @@ def _within(times: NDArray[np.int64] | None, start: int, end: int) -> NDArray[np
     return times[np.searchsorted(times, start) : np.searchsorted(times, end)]
 
 
-def _sums_within_sums(frame: pl.DataFrame) -> list[int]:
-    """Return, of sums of one source that lie within each other, those that do not count."""
-    key = [*_DAY, "source"]
-    sums = frame.filter(
-        (pl.col("statistic") == "sum") & (pl.col("end") > pl.col("start")) & pl.col("value_num").is_not_null()
-    ).sort(*key, "start", pl.col("end").neg(), "row")
-    reached = pl.col("end").cum_max().shift(1).over(key)
-    touched = sums.filter((pl.col("start") < reached).any().over(key))
+def _within_each_other(frame: pl.DataFrame) -> list[int]:
+    """Return, of sums and of summaries of one source that lie within each other, those that do not count."""
     found: list[int] = []
-    for part in touched.partition_by(key, maintain_order=True):
-        found += _nested(part.select("row", "start", "end", "value_num").rows())
-    return found
-
-
-def _nested(rows: Sequence[tuple[int, int, int, float]]) -> list[int]:
-    """Judge sums sorted by start, the longest first: each outer one against what lies directly within it."""
-    inside: dict[int, list[int]] = {}
-    open_ones: list[int] = []
-    for place, (_, start, end, _value) in enumerate(rows):
-        while open_ones and rows[open_ones[-1]][2] < end:
-            open_ones.pop()
-        if open_ones and rows[open_ones[-1]][1:3] != (start, end):
-            inside.setdefault(open_ones[-1], []).append(place)
-        open_ones.append(place)
-    found: set[int] = set()
-    total = {place: rows[place][3] for place in range(len(rows))}
-    # From the innermost outwards: what an outer one is compared with is what counts within it.
-    for outer in sorted(inside, reverse=True):
-        within = sum(total[place] for place in inside[outer])
-        if within >= _SHARE_OF_TOTAL * total[outer]:
-            found.add(outer)
-            total[outer] = within
-        else:
-            found |= _below(outer, inside)
-    return [rows[place][0] for place in sorted(found)]
-
-
-def _below(outer: int, inside: Mapping[int, Sequence[int]]) -> set[int]:
-    found, waiting = set[int](), list(inside.get(outer, ()))
-    while waiting:
-        place = waiting.pop()
-        found.add(place)
-        waiting += inside.get(place, ())
+    for statistics, judge in ((("sum",), sums), (_ALIKE, summaries)):
+        key = [*_DAY, "source", "statistic"]
+        intervals = frame.filter(
+            pl.col("statistic").is_in(statistics)
+            & (pl.col("end") > pl.col("start"))
+            & pl.col("value_num").is_not_null()
+        ).sort(*key, "start", pl.col("end").neg(), "row")
+        reached = pl.col("end").cum_max().shift(1).over(key)
+        touched = intervals.filter((pl.col("start") < reached).any().over(key))
+        for part in touched.partition_by(key, maintain_order=True):
+            rows = part["row"].to_list()
+            found += [rows[place] for place in judge(part.select("start", "end", "value_num").rows())]
     return found

@@ -163,6 +163,18 @@ def test_an_outer_total_is_compared_with_what_counts_within_it() -> None:
     assert flags(steps(410, 0, 40_000), hour, *minutes) == [ELSEWHERE, ELSEWHERE, 0, 0]
 
 
+def variability(value: float, start: float, end: float, **more: Any) -> dict[str, Any]:
+    return row("hrv_rmssd", value, start, end, statistic="rmssd", **{**WATCH, **more})
+
+
+def test_a_night_beside_two_or_more_of_its_windows_is_counted_elsewhere() -> None:
+    night, windows = variability(40, 0, 3600), [variability(38, 0, 300), variability(45, 300, 600)]
+    assert flags(night, *windows) == [ELSEWHERE, 0, 0]
+    assert flags(night, windows[0]) == [0, 0]
+    assert flags({**night, "source_app": "other"}, *windows) == [0, 0, 0]
+    assert flags({**night, "statistic": "sdnn"}, *windows) == [0, 0, 0]
+
+
 def test_two_sums_of_the_very_same_interval_are_not_within_each_other() -> None:
     assert flags(steps(400, 0, 3600), steps(100, 0, 3600)) == [0, 0]
 
