@@ -49,6 +49,9 @@ class Gunzip:
         Raises:
             SourceError: the stream is truncated, damaged or a bomb.
         """
+        if size == 0:
+            # JSON parsers ask for nothing, to see what kind of stream it is; to zlib, zero means without limit.
+            return b""
         while True:
             try:
                 unpacked = self._step(size)
