@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from shelflife.signals.nesting import sums, summaries
+from shelflife.signals.nesting import summaries, sums
 from shelflife.signals.precedence import rank
 from shelflife.signals.sample import QualityFlag
 
