@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import math
+import statistics
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from shelflife.errors import SourceError
 from shelflife.sources.apple_beats import MOST_BEATS
 from shelflife.sources.apple_clock import clock_us
+from tests.lake.model_rows import STREAM_SCHEMA, run
 from tests.sources.reading import problems, read
 from tests.sources.synthetic import apple_health as apple
 from tests.sources.test_fuzz import survive
@@ -270,6 +273,31 @@ def test_a_night_of_stages_under_the_time_in_bed_and_vo2max() -> None:
         "vo2max", 47.3, "mL/kg/min", "mL/min·kg",
     )  # fmt: skip
     assert (fitness["tz_basis"], problems(table)) == ("sample", {})
+
+
+def derived(model: str, content: bytes) -> list[dict[str, Any]]:
+    """What a model makes of an export's rows."""
+    rows = [{**row, "pid": bytes(16)} for row in read(content)[0].to_pylist() if row["problem"] is None]
+    return run(model, [{name: row.get(name) for name in STREAM_SCHEMA.names} for row in rows])
+
+
+def test_time_in_bed_is_not_added_to_the_stages_under_it() -> None:
+    (night,) = derived("sleep_nightly", apple.export(apple.night(MORNING.replace(hour=22))))
+    assert (night["time_in_bed_min"], night["total_sleep_min"], night["wake_after_onset_min"]) == (
+        480,
+        440,
+        10,
+    )
+    assert [night[f"{stage}_min"] for stage in ("light", "deep", "rem", "unstaged")] == [305, 60, 60, 15]
+
+
+def test_metrics_of_the_intervals_are_those_of_the_heart() -> None:
+    beats = [640, 660, 640, 870, 1010, 990, 700] * 5
+    (recording,) = derived("hrv_recordings", apple.export(apple.variability(MORNING, beats, clock="Arabic")))
+    assert recording["intervals"] == len(beats)
+    assert recording["sdnn_ms"] == pytest.approx(statistics.stdev(beats), abs=1e-9)
+    steps = [(later - before) ** 2 for before, later in itertools.pairwise(beats)]
+    assert recording["rmssd_ms"] == pytest.approx(math.sqrt(statistics.fmean(steps)), abs=1e-9)
 
 
 @settings(max_examples=200, deadline=None)
