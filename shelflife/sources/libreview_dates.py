@@ -51,17 +51,17 @@ class Evidence:
 
     def add(self, lines: Lines, columns: Columns) -> None:
         """Take the rows of the next piece of the file."""
-        texts = _series(lines.column(columns.time))
+        texts = series(lines.column(columns.time))
         day, month = read_clock(texts, "day"), read_clock(texts, "month")
         plain = ~year_first(texts)
         self.day_first += int((day.is_not_null() & month.is_null() & plain).sum())
         self.month_first += int((month.is_not_null() & day.is_null() & plain).sum())
         rows = pl.DataFrame(
             {
-                "device": _series(lines.column(columns.serial)).fill_null(""),
+                "device": series(lines.column(columns.serial)).fill_null(""),
                 "day": day,
                 "month": month,
-                "kept": (_series(lines.column(columns.kind)).str.strip_chars() == _HISTORIC).fill_null(
+                "kept": (series(lines.column(columns.kind)).str.strip_chars() == _HISTORIC).fill_null(
                     value=False
                 ),
             }
@@ -99,11 +99,6 @@ def year_first(texts: pl.Series) -> pl.Series:
     return texts.str.contains(r"^\s*\d{4}[-/.]").fill_null(value=False)
 
 
-def is_date(texts: pl.Series) -> pl.Series:
-    """Return which texts have the shape of a date and a time, whether or not the calendar has them."""
-    return texts.str.contains(_SHAPE).fill_null(value=False)
-
-
 def read_clock(texts: pl.Series, order: Order) -> pl.Series:
     """Read wall-clock times in 24-hour or 12-hour form; a year in front is read as one in any case.
 
@@ -137,16 +132,12 @@ def read_clock(texts: pl.Series, order: Order) -> pl.Series:
         pl.col("minute"),
         pl.col("second_of_minute").fill_null("00"),
     )
-    iso = parts.select(iso=pl.when(fits & whole_year).then(text)).to_series()
+    iso = parts.select(iso=pl.when(fits & whole_year).then(text)).toseries()
     return iso.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False).cast(pl.Int64)
 
 
 def series(column: pa.Array) -> pl.Series:
     """Return a column of text as a Polars series."""
-    return _series(column)
-
-
-def _series(column: pa.Array) -> pl.Series:
     found = pl.from_arrow(pa.chunked_array([column], pa.string()))
     assert isinstance(found, pl.Series)  # noqa: S101 (narrows the type: a chunked array becomes a series)
     return found.cast(pl.String)
