@@ -111,11 +111,11 @@ def test_a_grant_without_an_end_lasts_as_long_as_the_policy_says(estate, put):
 
 
 def test_rows_of_no_known_stream_are_set_aside_only_for_people_who_agreed_to_any(estate, put):
-    report = land_now(
-        estate, put, decision("ada"), beat("ada", MORNING, "aura"), beat("bob", MORNING, "aura")
-    )
-    assert (report.total("quarantined"), report.total("refused")) == (1, 1)
-    assert report.reasons()["no_consent"] == 1
+    land_now(estate, put, decision("eve", decided="withdrawn"))
+    lines = [beat(name, MORNING, "aura") for name in ("ada", "bob", "eve")]
+    report = land_now(estate, put, decision("ada"), *lines)
+    assert (report.total("quarantined"), report.total("refused")) == (1, 2)
+    assert report.reasons()["no_consent"] == 2
 
 
 def test_decisions_are_recorded_once_sealed_and_told_to_the_ledger_in_counts(estate, put):
@@ -183,6 +183,24 @@ def test_decisions_of_a_file_that_turns_out_broken_count_for_nothing(estate, put
     put(grants("ada") + b"\n" + beat("ada", MORNING) + b"\n\xff\xfe\n", "a", "broken.ndjson")
     report = land_now(estate, put, beat("ada", "2026-11-22T09:00:00Z"), account="z")
     assert [file.state for file in report.files] == ["refused", "landed"]
+    assert report.reasons() == {"no_consent": 1}
+    assert landed_rows(estate) == 0
+
+
+def test_decisions_of_a_file_that_changes_while_it_is_read_count_for_nothing(estate, put, monkeypatch):
+    from shelflife.lake import landing
+
+    original = landing._check_unchanged
+
+    def changed(entry):
+        if entry.file.path.name == "moving.ndjson":
+            entry.file.path.write_bytes(b"{}")
+        original(entry)
+
+    monkeypatch.setattr(landing, "_check_unchanged", changed)
+    put(grants("ada"), "a", "moving.ndjson")
+    report = land_now(estate, put, beat("ada", MORNING), account="z")
+    assert sorted(file.state for file in report.files) == ["landed", "refused"]
     assert report.reasons() == {"no_consent": 1}
     assert landed_rows(estate) == 0
 
