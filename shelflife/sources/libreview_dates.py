@@ -132,7 +132,7 @@ def read_clock(texts: pl.Series, order: Order) -> pl.Series:
         pl.col("minute"),
         pl.col("second_of_minute").fill_null("00"),
     )
-    iso = parts.select(iso=pl.when(fits & whole_year).then(text)).toseries()
+    iso = parts.select(iso=pl.when(fits & whole_year).then(text)).to_series()
     return iso.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False).cast(pl.Int64)
 
 
