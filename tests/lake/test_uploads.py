@@ -420,6 +420,20 @@ def test_a_device_that_moved_meanwhile_starts_the_batch_again(estate, phone, mon
     assert not raw_rows(estate)
 
 
+def test_a_window_moves_only_for_a_device_as_it_was_looked_up(estate, phone):
+    with estate.database.read() as conn:
+        known = devices.find_device(estate, conn, phone.device_id)
+    for change in ({"state": "revoked"}, {"highest_sequence": 7}, {"seen": bytes(7) + b"\3"}):
+        with estate.database.commit() as tx:
+            before = tx.conn.execute(sa.select(upload_device)).mappings().one()
+            tx.conn.execute(upload_device.update().values(**change))
+            assert not devices.move_window(tx, known, known.window.moved(9))
+            tx.conn.execute(upload_device.update().values(**before))
+    with estate.database.commit() as tx:
+        assert devices.move_window(tx, known, known.window.moved(9))
+    assert window(estate) == (9, 1)
+
+
 def test_a_device_revoked_while_its_upload_is_read(estate, phone, monkeypatch):
     phone.send("a.upload")
     real = landing.detect
