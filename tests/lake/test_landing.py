@@ -202,10 +202,10 @@ def test_a_copy_of_a_refused_file_is_not_taken_for_landed(estate, put, samples, 
     first, second = put(samples / CLARITY, "account-1", "a.csv"), put(samples / CLARITY, "account-1", "b.csv")
     read = landing._read
 
-    def change_then_read(loader, entry, index, profiles):
+    def change_then_read(*what):
         with first.open("ab") as stream:
             stream.write(b"\n")
-        read(loader, entry, index, profiles)
+        read(*what)
 
     with monkeypatch.context() as patched:
         patched.setattr(landing, "_read", change_then_read)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from shelflife.control.tables import alias
 from shelflife.errors import ConfigurationError
+from shelflife.lake import landing
 from shelflife.lake.inbox import list_inbox
 from shelflife.lake.landing import land
 from shelflife.rights.verify import Target, verify
@@ -223,3 +224,21 @@ def test_a_name_that_ended_is_nobodys_and_can_be_given_on(estate, put):
 def test_nobody_is_behind_an_unknown_name(estate):
     with estate.database.commit() as tx, pytest.raises(ConfigurationError):
         person_behind(estate, tx, EVE)
+
+
+def test_a_landing_that_looked_owners_up_before_a_name_passed_on_looks_again(estate, put, monkeypatch):
+    ada, bob = people(estate, ADA, BOB)
+    pass_on(estate, WATCH, (ada, ALWAYS))
+    done = []
+
+    def sell_it_meanwhile(point: str) -> None:
+        if point == "land.before_commit" and not done:
+            done.append(point)
+            with estate.database.commit() as tx:
+                end_alias(estate, tx, WATCH, SOLD, NOW)
+                add_alias(estate, tx, bob, WATCH, AFTER, NOW)
+
+    monkeypatch.setattr(landing, "reached", sell_it_meanwhile)
+    land_rows(estate, put, beat(SOLD - HOUR), beat(SOLD + HOUR))
+    assert done
+    assert counted(estate) == {"ada": 1, "bob": 1}
