@@ -81,28 +81,12 @@ def items(stream: ByteStream, prefixes: Collection[str]) -> Iterator[tuple[str, 
         SourceError: it is not JSON, is cut off, nested without end, or one item is larger than any export's.
     """
     guarded = _Guarded(stream)
-    builder: ijson.common.ObjectBuilder | None = None
-    inside, events, depth = "", 0, 0
+    walk = _Walk(frozenset(prefixes))
     try:
-        for prefix, event, value in ijson.parse(guarded, buf_size=_READ_BYTES):
+        for event, value in ijson.basic_parse(guarded, buf_size=_READ_BYTES):
             guarded.unanswered = 0
-            depth += (event in _OPENING) - (event in _CLOSING)
-            if depth > MAX_DEPTH:
-                raise _hostile(f"nested deeper than {MAX_DEPTH} levels")
-            if builder is None:
-                if prefix not in prefixes or event == "map_key":
-                    continue
-                if event not in _OPENING:
-                    yield prefix, value
-                    continue
-                builder, inside, events = ijson.common.ObjectBuilder(), prefix, 0
-            events += 1
-            if events > MAX_ITEM_EVENTS:
-                raise _hostile("one item of which is larger than any export's")
-            builder.event(event, value)
-            if prefix == inside and event in _CLOSING:
-                finished, builder = builder.value, None
-                yield inside, finished
+            if walk.step(event, value):
+                yield walk.place, walk.found
     except (ijson.JSONError, ValueError, ArithmeticError):
         raise SourceError(
             "The file is not well-formed JSON, or it is cut off.",
@@ -110,8 +94,82 @@ def items(stream: ByteStream, prefixes: Collection[str]) -> Iterator[tuple[str, 
         ) from None
 
 
+class _Walk:
+    """Follows the events of a document and builds the values at the wanted places only.
+
+    Attributes:
+        place: where the last finished value stands.
+        found: that value.
+    """
+
+    def __init__(self, wanted: frozenset[str]) -> None:
+        self.place, self.found = "", None
+        self._wanted = wanted
+        self._path: list[str] = []
+        self._open: list[Any] = []
+        self._keys: list[str] = []
+        self._events = 0
+
+    def step(self, event: str, value: Any) -> bool:
+        """Take one event. Returns whether a wanted value is finished."""
+        if self._open:
+            return self._inside(event, value)
+        if event == "map_key":
+            self._path[-1] = value
+            return False
+        if event in _CLOSING:
+            self._path.pop()
+            return False
+        place = ".".join(self._path)
+        if event not in _OPENING:
+            self.place, self.found = place, value
+            return place in self._wanted
+        if place in self._wanted:
+            self.place, self._events = place, 0
+            return self._inside(event, value)
+        self._path.append("" if event == "start_map" else "item")
+        if len(self._path) > MAX_DEPTH:
+            raise _too_deep()
+        return False
+
+    def _inside(self, event: str, value: Any) -> bool:
+        self._events += 1
+        if self._events > MAX_ITEM_EVENTS:
+            raise _hostile("one item of which is larger than any export's")
+        if event == "map_key":
+            self._keys[-1] = value
+        elif event in _CLOSING:
+            self._keys.pop()
+            self.found = self._open.pop()
+            return not self._open
+        elif event in _OPENING:
+            self._begin({} if event == "start_map" else [])
+        else:
+            self._put(value)
+        return False
+
+    def _begin(self, container: dict[str, Any] | list[Any]) -> None:
+        if self._open:
+            self._put(container)
+        self._open.append(container)
+        self._keys.append("")
+        if len(self._path) + len(self._open) > MAX_DEPTH:
+            raise _too_deep()
+
+    def _put(self, value: Any) -> None:
+        holder = self._open[-1]
+        if isinstance(holder, dict):
+            holder[self._keys[-1]] = value
+        else:
+            holder.append(value)
+
+
 _OPENING = frozenset({"start_map", "start_array"})
 _CLOSING = frozenset({"end_map", "end_array"})
+
+
+def _too_deep() -> SourceError:
+    return _hostile(f"nested deeper than {MAX_DEPTH} levels")
 
 
 def _hostile(what: str) -> SourceError:
