@@ -137,7 +137,7 @@ def known_names(
         for row in conn.execute(sa.select(alias).where(alias.c.pid.in_(chunk))):
             key, names = keys.get(bytes(row.pid)), found.get(bytes(row.pid))
             if key is not None and names is not None:
-                names[_opened_alias(key, row)] = opened_periods(key, row)
+                names[_opened_alias(key, row)] = _periods(key, bytes(row.alias_mac), row.sealed_periods)
     return found
 
 
@@ -183,7 +183,7 @@ def owners(estate: Estate, conn: sa.Connection, names: Sequence[Alias]) -> dict[
     found: dict[Alias, tuple[Turn, ...]] = {}
     for name, row in rows:
         pid = bytes(row.pid)
-        periods = opened_periods(keys.get(pid), row)
+        periods = _periods(keys.get(pid), bytes(row.alias_mac), row.sealed_periods)
         found[name] = (*found.get(name, ()), Turn(known[pid], periods))
     return found
 
@@ -302,12 +302,11 @@ def subject_from(estate: Estate, conn: sa.Connection, subject_id: bytes) -> Subj
     )
 
 
-def opened_periods(key: bytes | None, row: sa.Row[Any]) -> Periods:
+def _periods(key: bytes | None, digest: bytes, sealed: bytes | None) -> Periods:
     """Open from when until when a row of the directory made its alias somebody's."""
-    if row.sealed_periods is None or key is None:
+    if sealed is None or key is None:
         return ALWAYS
-    body = open_value(key, bytes(row.sealed_periods), ("alias-periods", bytes(row.alias_mac)))
-    return from_text(json.loads(body))
+    return from_text(json.loads(open_value(key, bytes(sealed), ("alias-periods", digest))))
 
 
 def _alias_row(

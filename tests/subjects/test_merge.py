@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from polars.testing import assert_frame_equal
 
 from shelflife.control.tables import consent, data_file, identity_change, ledger_leaf, upload_device
@@ -15,11 +17,15 @@ from shelflife.identity.stages import STEPS, explain, run
 from shelflife.journal.journal import read_all
 from shelflife.lake.derive import derive
 from shelflife.ledger.ledger import verify as verify_ledger
+from shelflife.policy.consent_events import ConsentEvent
 from shelflife.retention.hold_terms import Terms as HoldTerms
 from shelflife.retention.holds import place
 from shelflife.rights.request_states import Kind
 from shelflife.rights.verify import Target
+from shelflife.seal.upload_keys import DevicePublicKey
 from shelflife.signals.sample import IDENTITY
+from shelflife.subjects import consent_ledger
+from shelflife.subjects.devices import find_device, register
 from shelflife.subjects.directory import Alias, attach, ensure, find, periods_of
 from shelflife.subjects.joined import joined_into
 from shelflife.subjects.periods import ALWAYS, Period
@@ -312,3 +318,21 @@ def test_a_prepared_change_names_nobody_in_clear(twice):
     assert gone.subject_id not in row.sealed
     assert gone.identity_pid not in (row.pid, row.sealed)
     assert get(twice, change_id).state is State.PREPARED
+
+
+def test_consents_and_devices_pass_on(twice):
+    event = ConsentEvent("granted", "glucose", "sharing", "in_app", NOW, "a" * 64, None)
+    with twice.database.commit() as tx:
+        ada, adele = (find(twice, tx.conn, [name])[name] for name in (ADA, ADELE))
+        consent_ledger.record(twice, tx, {adele.identity_pid: [event]}, NOW)
+    point = ec.generate_private_key(ec.SECP256R1()).public_key()
+    encoded = point.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    device_id = register(twice, ADELE, DevicePublicKey.load(encoded), clock=lambda: NOW)
+    _, plan = change(twice, "merge", ADA, ADELE)
+    assert (plan.devices, plan.consents) == (1, 1)
+    with twice.database.read() as conn:
+        device = find_device(twice, conn, device_id)
+        assert device.owner == ada.identity_pid
+        assert consent_ledger.decisions_of(twice, conn)[ada.identity_pid].events == [event]
+        assert not conn.execute(sa.select(consent).where(consent.c.pid == adele.identity_pid)).all()
+    assert findings(twice) == []
