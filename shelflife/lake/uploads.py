@@ -120,8 +120,12 @@ class Uploads:
         """Return a decision in an upload as its owner's.
 
         Raises:
-            SourceError: it is somebody else's.
+            SourceError: it is somebody else's, or grants a stream that the token does not name; taking back is always
+                in its scope.
         """
+        granted = decided.event.decision == "granted"
+        if granted and opened.device is not None and decided.event.stream not in opened.scope.streams:
+            raise refused(Refusal.OTHER_STREAM)
         if decided.alias is not None and opened.device is not None:
             self._check_names(opened.device, [Alias(decided.alias_kind or "", decided.alias)])
         return replace(decided, alias_kind=opened.owner.kind, alias=opened.owner.value)

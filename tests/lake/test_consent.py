@@ -205,6 +205,22 @@ def test_decisions_of_a_file_that_changes_while_it_is_read_count_for_nothing(est
     assert landed_rows(estate) == 0
 
 
+def test_a_sealed_upload_decides_for_its_owner_alone_and_within_its_scope(estate):
+    from tests.lake.phones import Phone, ndjson, row
+
+    phone = Phone(estate)
+    phone.send("a.upload", ndjson(row()), sequence=1)
+    phone.send("b.upload", decision(None) + b"\n" + decision(None, "sleep", "withdrawn"), sequence=2)
+    phone.send("c.upload", decision("bob"), sequence=3)
+    phone.send("d.upload", decision(None, "sleep"), sequence=4)
+    report = land(estate, list_inbox(estate.settings.inbox), clock=lambda: NOW)
+    assert (report.total("landed"), len(report.refused_files)) == (1, 2)
+    found = decided(estate, phone.account).events
+    assert [(one.stream, one.decision) for one in found] == [("heart", "granted"), ("sleep", "withdrawn")]
+    with estate.database.read() as conn:
+        assert not find(estate, conn, [Alias("account", "bob")])
+
+
 def test_profiles_of_people_who_decided_nothing_are_not_kept(estate, put):
     profile = b'{"record": "profile", "account": "%s", "given_name": "Quokkalinde"}'
     report = land_now(estate, put, decision("ada"), profile % b"ada", profile % b"bob")
