@@ -16,6 +16,7 @@ from shelflife.errors import LedgerBroken, RestoreIncomplete
 from shelflife.journal import journal
 from shelflife.journal.destruction import (
     AwaitingRewrite,
+    ConsentRow,
     Continuation,
     DestroyedPartition,
     Destruction,
@@ -42,6 +43,8 @@ WHOLE = Destruction(
     holds=["h" * 32],
     streams=["heart"],
     requests=["q" * 32],
+    revoked_devices=[b"v" * 32],
+    withdrawals=[ConsentRow(b"s" * 16, 3, b"\x00sealed", NOW)],
     continuation=Continuation("a" * 32, {"state": "planned", "regimes": ["eu_gdpr"]}, b"\x00\xff"),
 )
 
