@@ -18,6 +18,7 @@ from shelflife.identity.stages import run
 from shelflife.lake.catalog import files_of_partition, partitions, path_of
 from shelflife.lake.collect import collect
 from shelflife.lake.unseal import block_context, partition_keys_of, schema_of
+from shelflife.lineage.graph import where_did
 from shelflife.seal.blocks import open_blocks
 from shelflife.seal.files import read_sealed
 from shelflife.seal.locators import raw_ids
@@ -287,3 +288,12 @@ def test_others_keep_their_rows_byte_for_byte(mixed):
 )
 def test_a_selection_is_read_back_as_it_was_stored(selection):
     assert selection_from(selection.as_json()) == selection
+
+
+def test_where_a_batch_went_can_still_be_asked(mixed):
+    change(mixed, "split", ADA, NEW, SECOND)
+    with mixed.database.read() as conn:
+        batch_id = (
+            conn.execute(sa.select(data_file.c.batch_id).where(data_file.c.state == "live")).scalars().first()
+        )
+        assert "heart_daily" in str(where_did(conn, batch_id))
