@@ -7,16 +7,22 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from shelflife.control.tables import upload_device
+from shelflife.lake.inbox import list_inbox
+from shelflife.lake.landing import land
 from shelflife.seal.upload_envelope import seal_upload
 from shelflife.seal.upload_keys import DevicePublicKey
+from shelflife.seal.upload_scope import UploadScope
 from shelflife.subjects import devices
 from shelflife.subjects.directory import Alias
 from shelflife.subjects.landing_keys import current_key, landing_keys, rotate
 from tests.conftest import NOW
+from tests.lake.state import raw_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,3 +97,34 @@ class Phone:
         path = place / name
         path.write_bytes(self.seal(payload, sequence, **changed))
         return path
+
+
+def landed(estate, now=NOW):
+    return land(estate, list_inbox(estate.settings.inbox), clock=lambda: now)
+
+
+def window(estate) -> tuple[int, int]:
+    with estate.database.read() as conn:
+        found = conn.execute(sa.select(upload_device)).one()
+    return found.highest_sequence, int.from_bytes(found.seen, "big")
+
+
+def people_of_rows(estate) -> list[str]:
+    return sorted(name for rows in raw_rows(estate).values() for name in rows["pid"].to_list())
+
+
+def name_of(phone: Phone) -> str:
+    """What raw_rows calls the owner of a phone: the smallest of their aliases."""
+    return min(phone.account, UploadScope.parse(phone.token).subject.hex())
+
+
+def refusal(estate, now=NOW) -> str:
+    """Land what waits, which must be one refused upload that changes nothing; return the reason."""
+    before = window(estate)
+    report = landed(estate, now)
+    [file] = report.refused_files
+    assert report.total("samples_in") == 0
+    assert window(estate) == before
+    assert len(list_inbox(estate.settings.inbox)) == 1
+    assert not raw_rows(estate)
+    return file.error
