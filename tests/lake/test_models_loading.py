@@ -89,7 +89,11 @@ def test_a_wrong_header_stops_loading_and_names_its_line(
         ("    daily.readings,\n", "", "yields"),
         ("    daily.readings,\n", "    daily.readings AS n,\n", "yields"),
         ("FROM daily\n", "FROM nowhere\n", "does not run"),
-        ("    SELECT pid, local_date, signal, value_num, start_utc, coalesce(statistic, 'instant') AS statistic\n", "    SELECT *\n", "name the columns"),
+        (
+            "    SELECT pid, local_date, signal, value_num, start_utc, coalesce(statistic, 'instant') AS statistic\n",
+            "    SELECT *\n",
+            "name the columns",
+        ),
         ("daily.readings,", "CAST(daily.readings AS DECIMAL(9, 2)) AS readings,", "decimal"),
         ("SELECT\n    daily.pid", "DELETE FROM heart; SELECT\n    daily.pid", "SELECT"),
     ],
