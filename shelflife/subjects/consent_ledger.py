@@ -194,7 +194,9 @@ def hand_over(estate: Estate, tx: Transaction, source: bytes, target: bytes, now
     return 0 if known is None else len(known.placed)
 
 
-def _append(estate: Estate, tx: Transaction, pid: bytes, body: dict[str, object], now: dt.datetime) -> ConsentRow:
+def _append(
+    estate: Estate, tx: Transaction, pid: bytes, body: dict[str, object], now: dt.datetime
+) -> ConsentRow:
     key = estate.keyrings[IDENTITY].keys(tx.conn, [pid], PROFILE_STREAM).get(pid)
     if key is None:
         raise KeyDestroyed("A subject's identity key was destroyed.", remedy="Treat it as erased.")
