@@ -186,15 +186,15 @@ def test_a_request_that_ended_is_shredded(filled, clock):
     assert (row.sealed, row.manifest, row.key_number) == (None, None, None)
 
 
-def test_a_tombstone_of_a_name_that_passed_on_refuses_what_any_record_of_it_refuses(estate):
+def test_a_tombstone_of_a_name_that_passed_on_refuses_what_any_record_of_it_refuses(filled):
     day = "2026-11-{:02d}T00:00:00+00:00".format
     first, second = [[None, day(3)]], [[day(5), None]]
-    replayed(estate, destruction(tombstones=[Tombstone(MAC, "erasure", NOW, first)]))
-    assert [row.periods for row in all_of(estate, tombstone)] == [first]
-    replayed(estate, destruction(tombstones=[Tombstone(MAC, "erasure", NOW, second)]))
-    assert [row.periods for row in all_of(estate, tombstone)] == [[*first, *second]]
-    replayed(estate, destruction(tombstones=[Tombstone(MAC, "erasure", NOW)]))
-    assert [row.periods for row in all_of(estate, tombstone)] == [None]
+    replayed(filled, destruction(tombstones=[Tombstone(MAC, "erasure", NOW, first)]))
+    assert [row.periods for row in all_of(filled, tombstone)] == [first]
+    replayed(filled, destruction(tombstones=[Tombstone(MAC, "erasure", NOW, second)]))
+    assert [row.periods for row in all_of(filled, tombstone)] == [[*first, *second]]
+    replayed(filled, destruction(tombstones=[Tombstone(MAC, "erasure", NOW)]))
+    assert [row.periods for row in all_of(filled, tombstone)] == [None]
 
 
 def test_what_identity_changes_hold_of_the_erased_goes_with_them(filled):
