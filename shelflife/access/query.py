@@ -170,9 +170,7 @@ def _run(
     with held_lease(estate, "query", lambda: now) as lease:
         with estate.database.read() as conn:
             gone = left_out(estate, conn, models)
-            relations = {
-                name: _relation(estate, conn, models[name], role, gone) for name in statement.tables
-            }
+            relations = {name: _relation(estate, conn, models[name], role, gone) for name in statement.tables}
         readable = {column for name in statement.tables for column in _readable(models[name], role)}
         table = execute(statement.sql, relations, limits, readable=sorted(readable))
         with estate.database.read() as conn:

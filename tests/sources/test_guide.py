@@ -73,7 +73,9 @@ def test_the_example_keeps_to_the_rules_of_the_guide(
 def test_the_example_is_clean_by_our_own_linter(title: str) -> None:
     for verb in (["check", "--quiet"], ["format", "--check"]):
         command = [sys.executable, "-m", "ruff", *verb, "--stdin-filename", title, "-"]
-        run = subprocess.run(command, input=BLOCKS[title], text=True, capture_output=True, cwd=ROOT, check=False)
+        run = subprocess.run(
+            command, input=BLOCKS[title], text=True, capture_output=True, cwd=ROOT, check=False
+        )
         assert run.returncode == 0, run.stdout + run.stderr
 
 

@@ -37,7 +37,14 @@ from tests.rights.verify.conftest import change, forget_log, found, plants, rule
 def test_rows_of_somebody_who_must_be_gone(estate, account):
     known = target_of(estate, account)
     target = dataclasses.replace(known, keys={}, tokens={})
-    expected = {"subject_row", "alias_row", "consent_row", "keyring_row", "tombstone_missing", "target_in_cell"}
+    expected = {
+        "subject_row",
+        "alias_row",
+        "consent_row",
+        "keyring_row",
+        "tombstone_missing",
+        "target_in_cell",
+    }
     assert expected <= rules(found(estate, target))
     alone = Target(aliases=known.aliases)
     assert rules(found(estate, alone)) >= {"alias_row", "tombstone_missing", "target_in_cell"}
