@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 MARKER = ".shelflife-demo"
-PHASES = 18
+PHASES = 19
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 messages = Console(stderr=True, highlight=False)
@@ -110,6 +110,7 @@ def run(demo: Demo, step: Callable[[str], None]) -> dict[str, int | str]:
 
     from orchestration.definitions import defs  # noqa: PLC0415
     from orchestration.demo_lifecycle import Lifecycle, write_old_phone  # noqa: PLC0415
+    from orchestration.demo_upload import write_sealed_upload  # noqa: PLC0415
     from shelflife.config import load_settings  # noqa: PLC0415
     from shelflife.estate import Estate  # noqa: PLC0415
     from shelflife.synthetic.inbox import write_inbox  # noqa: PLC0415
@@ -126,12 +127,12 @@ def run(demo: Demo, step: Callable[[str], None]) -> dict[str, int | str]:
     try:
         with dg.DagsterInstance.get() as instance:
             definitions = defs()
+            landing = dg.RunRequest(job_name="land_inbox", partition_key=_clock().date().isoformat())
             step("Landing and checking (job land_inbox)")
-            execute(
-                definitions,
-                instance,
-                dg.RunRequest(job_name="land_inbox", partition_key=_clock().date().isoformat()),
-            )
+            execute(definitions, instance, landing)
+            step("What a phone sealed (job land_inbox)")
+            sealed = write_sealed_upload(estate, exported, settings.inbox, _clock)
+            execute(definitions, instance, landing)
             derive_everything(definitions, instance, estate, step)
             result = _tell(estate)
             estate.close()
@@ -147,7 +148,7 @@ def run(demo: Demo, step: Callable[[str], None]) -> dict[str, int | str]:
     finally:
         estate.close()
     _tell_lifecycle(demo.folder, lifecycle.told)
-    return {**result, **lifecycle.told}
+    return {**result, "sealed_samples": sealed, **lifecycle.told}
 
 
 def derive_everything(

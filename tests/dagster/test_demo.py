@@ -67,5 +67,7 @@ def test_the_demonstration_ends_with_one_line_of_json_and_every_row_accounted_fo
         > 0
     )
     assert told["derived_rows"] > 0
+    assert told["sealed_samples"] == 60
+    assert not list((tmp_path / "demo" / "inbox").rglob("*.sealed"))
     assert "ERROR" not in done.stderr
     assert not any((tmp_path / "demo" / "inbox").rglob("*.*"))
