@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from shelflife.sources.device_labels import known_maker, known_model, plain_version
 from shelflife.sources.source import SourceType
 
 if TYPE_CHECKING:
@@ -152,13 +153,18 @@ class Device:
 
 
 def read_device(text: str | None) -> Device:
-    """Split `<<HKDevice: 0x...>, name:..., manufacturer:..., model:..., ...>`; pointer and serials are left out."""
+    """Split `<<HKDevice: 0x...>, name:..., manufacturer:..., model:..., ...>`; pointer and serials are left out.
+
+    Applications write what they like into it, so only makers, models and versions that are known as such come out.
+    """
     if text is None:
         return Device(None, None, None, None)
     parts = _DEVICE_PART.split(text.removesuffix(">"))
     found = {key: value.strip()[:_LONGEST_PART] for key, value in zip(parts[1::2], parts[2::2], strict=True)}
-    model = found.get("hardware") or found.get("model")
-    return Device(found.get("name"), found.get("manufacturer"), model, found.get("software"))
+    model = known_model(found.get("hardware")) or known_model(found.get("model"))
+    return Device(
+        found.get("name"), known_maker(found.get("manufacturer")), model, plain_version(found.get("software"))
+    )
 
 
 def app_label(source_name: str | None, device: Device) -> str:

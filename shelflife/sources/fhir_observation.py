@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shelflife.sources.device_labels import known_maker, known_model, plain_version
 from shelflife.sources.fhir_codes import WITHDRAWN, meaning
 from shelflife.sources.fhir_values import VALUES, sampled, time_of, value_of
 from shelflife.sources.json_documents import open_id
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from shelflife.sources.source import ProfileFacts
 
 _MOST_DEVICES = 100_000
-_LONGEST_LABEL = 64
 _MODALITIES = {"sensed": "sensed", "self reported": "self_reported", "self-reported": "self_reported"}
 _MODEL_NAMES = frozenset({"model-name", "manufacturer-name"})
 
@@ -129,11 +129,7 @@ def _device(resource: dict[str, Any]) -> Observation:
     model = next((name.get("name") for name in names if name.get("type") in _MODEL_NAMES), None)
     versions = [version for version in resource.get("version") or () if isinstance(version, dict)]
     return {
-        "device_make": _label(resource.get("manufacturer")),
-        "device_model": _label(model) or _label(resource.get("modelNumber")),
-        "device_sw": _label(versions[0].get("value")) if versions else None,
+        "device_make": known_maker(resource.get("manufacturer")),
+        "device_model": known_model(model) or known_model(resource.get("modelNumber")),
+        "device_sw": plain_version(versions[0].get("value")) if versions else None,
     }
-
-
-def _label(text: Any) -> str | None:
-    return text[:_LONGEST_LABEL] if isinstance(text, str) and text else None

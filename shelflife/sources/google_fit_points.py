@@ -7,11 +7,11 @@ its end (vendor). `originDataSourceId` says which application and device a value
 
 from __future__ import annotations
 
-import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from shelflife.sources import google_fit_types as fit
+from shelflife.sources.device_labels import known_maker, known_model
 from shelflife.sources.json_values import mapping, nanoseconds, sequence, text, whole
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ _APPS: Mapping[str, str] = MappingProxyType(
         "com.urbandroid.sleep": "sleep_as_android",
     }
 )
-_DEVICE_TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()+-]{0,39}", re.ASCII)
-_SERIAL = re.compile(r"(?=.*[0-9])[0-9A-Fa-f:-]{6,}", re.ASCII)
 _WITH_DEVICE = 7
 _SPECIMEN_PLACE = 4
 _LOCATION = "location"
@@ -92,15 +90,8 @@ def origin(source_id: str | None) -> Observation:
     if len(parts) > 2:
         found["source_app"] = _APPS.get(parts[2], "third_party")
     if len(parts) == _WITH_DEVICE:
-        found["device_make"], found["device_model"] = _device_text(parts[3]), _device_text(parts[4])
+        found["device_make"], found["device_model"] = known_maker(parts[3]), known_model(parts[4])
     return found
-
-
-def _device_text(part: str) -> str | None:
-    """Return a maker or a model without serial numbers, which sensors put into their names (`Polar H10 5DA0E61C`)."""
-    words = [word for word in part.split() if not _SERIAL.fullmatch(word)]
-    kept = " ".join(words)
-    return kept if _DEVICE_TEXT.fullmatch(kept) else None
 
 
 def _type_of(stream: str | None) -> str | None:

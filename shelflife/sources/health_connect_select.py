@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from shelflife.errors import SourceError
+from shelflife.sources.device_labels import known_maker, known_model
 from shelflife.sources.health_connect_database import quoted
 from shelflife.sources.health_connect_tables import (
     APPLICATIONS,
@@ -18,7 +19,7 @@ from shelflife.sources.health_connect_tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from shelflife.sources.clocks import Time
     from shelflife.sources.health_connect_database import Database
@@ -35,7 +36,6 @@ _UUID_BYTES = 16
 _LATEST_MS = 10**15
 _MAX_OFFSET_S = 18 * 3600
 _PACKAGE = re.compile(r"[A-Za-z]\w{0,40}(?:\.[A-Za-z]\w{0,40}){1,9}", re.ASCII)
-_LABEL = re.compile(r"[\w .,+()/\-]{1,64}")
 
 
 class Records:
@@ -53,7 +53,7 @@ class Records:
             for row_id, (package,) in self._labels(APPLICATIONS, ("package_name",))
         }
         self._devices = {
-            row_id: (self._plain(make), self._plain(model))
+            row_id: (self._known(make, known_maker), self._known(model, known_model))
             for row_id, (make, model) in self._labels(DEVICES, ("manufacturer", "model"))
         }
 
@@ -123,12 +123,12 @@ class Records:
             for row_id, *texts in self._database.scan(table, columns, f"LIMIT {_MOST_LABELS}"):
                 yield row_id, tuple(text if isinstance(text, str) else None for text in texts)
 
-    def _plain(self, text: str | None) -> str | None:
-        """Return a maker or model; one that may be what its owner calls it goes to the profile instead."""
-        if not text or _LABEL.fullmatch(text):
-            return text or None
-        self._profile.note_source(text)
-        return None
+    def _known(self, text: str | None, known: Callable[[object], str | None]) -> str | None:
+        """Return what is known of a maker or model; a text with more in it may be what its owner calls it."""
+        found = known(text)
+        if text and found != text:
+            self._profile.note_source(text)
+        return found
 
     def _columns(self, table: str, names: Sequence[str], alias: str) -> list[str]:
         """Return columns for a SELECT; what an older version of the database lacks is null.

@@ -139,6 +139,18 @@ def test_names_of_people_reach_the_profile_and_nothing_else() -> None:
     assert facts.source_names == {"Anna\u2019s Apple\u00a0Watch", "Anna\u2019s Watch", "Anna\u2019s iPhone"}
 
 
+def test_what_applications_write_about_devices_gives_known_labels_only() -> None:
+    device = (
+        "&lt;&lt;HKDevice: 0x28a1&gt;, name:H10, manufacturer:Anna Lovelace, model:Polar H10 5DA0E61C, "
+        "hardware:{}, software:Anna&gt;"
+    )
+    named, numbered = rows_of(
+        export(record(device=device.format("Annas")), record(device=device.format("12345678")))
+    )
+    for row in (named, numbered):
+        assert (row["device_make"], row["device_model"], row["device_sw"]) == (None, "Polar H10", None)
+
+
 def test_the_pointer_of_a_device_makes_no_difference() -> None:
     device = "&lt;&lt;HKDevice: 0x{}&gt;, name:Watch, manufacturer:Apple, model:Watch&gt;"
     first, second = rows_of(export(record(device=device.format("1a")), record(device=device.format("2b"))))
