@@ -207,7 +207,7 @@ def _go_on(
     _show(found, as_json=as_json)
     if only_preview:
         return
-    check(found)
+    check(found.obstacles)
     if only_prepare:
         change_id, _ = prepare(estate, terms, clock())
         typer.echo(change_id)

@@ -65,9 +65,13 @@ def moves(estate: Estate, conn: sa.Connection, terms: Terms) -> Iterator[Move]:
         SealBroken: a file was altered.
     """
     for home in partitions(conn, zone=RAW):
-        if home.table_name.startswith(HELD) or not terms.selection.covers(home.stream):
-            continue
-        yield from _moves_in(estate, conn, terms, home)
+        if concerns(terms, home):
+            yield from _moves_in(estate, conn, terms, home)
+
+
+def concerns(terms: Terms, home: Partition) -> bool:
+    """Tell whether a raw partition can hold rows that a change moves."""
+    return not home.table_name.startswith(HELD) and terms.selection.covers(home.stream)
 
 
 def _moves_in(estate: Estate, conn: sa.Connection, terms: Terms, home: Partition) -> Iterator[Move]:

@@ -15,9 +15,9 @@ import polars as pl
 from shelflife.control.crashpoints import reached
 from shelflife.control.tables import batch as batch_table
 from shelflife.control.tables import data_file
-from shelflife.errors import KeyDestroyed
+from shelflife.errors import CommitConflict, KeyDestroyed
 from shelflife.identity.change import Kind
-from shelflife.identity.moves import RAW, moves
+from shelflife.identity.moves import RAW, concerns, moves
 from shelflife.keys import leases
 from shelflife.lake import record
 from shelflife.lake.batches import open_batch
@@ -25,8 +25,10 @@ from shelflife.lake.catalog import (
     DataFile,
     Partition,
     check_partitions,
+    files_of_partition,
     make_live,
     move_partitions,
+    partitions,
     prepared_path,
     register_pending,
     replace,
@@ -73,10 +75,17 @@ class Moved:
 
     Attributes:
         batch: the batch that holds the pending files; none when no row moves.
+        seen: the version of every raw partition when its rows were looked for.
     """
 
     written: list[Written] = field(default_factory=list)
     batch: Batch | None = None
+    seen: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def streams(self) -> set[str]:
+        """The streams that rows move of."""
+        return {one.home.stream or "" for one in self.written}
 
     @property
     def rows(self) -> int:
@@ -114,6 +123,7 @@ class Mover:
         """
         made = Moved()
         with self._estate.database.read() as conn:
+            made.seen = {home.partition_id: home.version for home in partitions(conn, zone=RAW)}
             for move in moves(self._estate, conn, self._terms):
                 made.batch = made.batch or stack.enter_context(open_batch(self._estate, self._clock()))
                 made.written.append(self._write(conn, move, made.batch))
@@ -193,8 +203,9 @@ def make_true(estate: Estate, tx: Transaction, terms: Terms, made: Moved, now: d
         Ids of the files that were replaced and are to be overwritten.
 
     Raises:
-        CommitConflict: a partition moved since its rows were read.
+        CommitConflict: a partition moved since its rows were read, or rows of one of the people landed elsewhere since.
     """
+    _check_nothing_landed(estate, tx.conn, terms, made)
     homes = {one.home.partition_id: one.home.version for one in made.written}
     beside = {home: version for one in made.written for home, version in one.beside.items()}
     move_partitions(tx, homes)
@@ -210,6 +221,23 @@ def make_true(estate: Estate, tx: Transaction, terms: Terms, made: Moved, now: d
     old = [] if terms.kind is Kind.MERGE else [one.old for one in made.written]
     replace(estate, tx, old, now)
     return [file.file_id for file in old]
+
+
+def _check_nothing_landed(estate: Estate, conn: sa.Connection, terms: Terms, made: Moved) -> None:
+    """Refuse to go on where rows of one of the people may have landed in a partition that holds no moved row.
+
+    Left alone, they would stay with the former owner, or be lost with the keys of a subject that ends.
+    """
+    people = {terms.source.raw_pid, terms.target.raw_pid}
+    known = {one.home.partition_id for one in made.written}
+    for home in partitions(conn, zone=RAW):
+        if home.partition_id in known or made.seen.get(home.partition_id) == home.version:
+            continue
+        files = files_of_partition(conn, home.partition_id)
+        if not concerns(terms, home) or not files:
+            continue
+        if len(read_partition(estate, conn, home, files, people=people, columns=["start_utc"])):
+            raise CommitConflict("Rows of one of the people landed meanwhile.", remedy="Run it again.")
 
 
 def record_moved(

@@ -128,9 +128,9 @@ def plan(estate: Estate, conn: sa.Connection, terms: Terms) -> Plan:
     passed = names if merging else int(terms.passed is not None)
     ledgers = decisions_of(estate, conn, [terms.source.identity_pid]) if merging else {}
     facts, conflicts = _profile(estate, conn, terms) if merging else (0, 0)
-    obstacles = set(_obstacles(estate, conn, terms, streams))
+    found = set(obstacles(estate, conn, terms, streams))
     if not lines and not passed:
-        obstacles.add("nothing")
+        found.add("nothing")
     return Plan(
         kind=terms.kind,
         lines=lines,
@@ -140,7 +140,7 @@ def plan(estate: Estate, conn: sa.Connection, terms: Terms) -> Plan:
         devices=devices_count(conn, terms.source.identity_pid) if merging else 0,
         profile_facts=facts,
         profile_conflicts=conflicts,
-        obstacles=tuple(sorted(obstacles)),
+        obstacles=tuple(sorted(found)),
     )
 
 
@@ -154,7 +154,8 @@ def _profile(estate: Estate, conn: sa.Connection, terms: Terms) -> tuple[int, in
     )
 
 
-def _obstacles(estate: Estate, conn: sa.Connection, terms: Terms, streams: Iterable[str]) -> Iterator[str]:
+def obstacles(estate: Estate, conn: sa.Connection, terms: Terms, streams: Iterable[str]) -> Iterator[str]:
+    """Yield codes of `REASONS` for what stands in the way of a change that moves rows of some streams."""
     both = (terms.source, terms.target)
     pids = [one.identity_pid for one in both]
     if covering(conn, pids):

@@ -14,6 +14,7 @@ from shelflife.subjects.periods import Period, overlap
 from shelflife.subjects.tombstones import refused_periods
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     import sqlalchemy as sa
@@ -130,7 +131,7 @@ def prepare(estate: Estate, terms: Terms, now: datetime) -> tuple[str, Plan]:
         RequestRefused: something stands in its way.
     """
     found = preview(estate, terms)
-    check(found)
+    check(found.obstacles)
     with estate.database.commit() as tx:
         change_id = register(estate, tx, terms, found.digest, found.facts(), now)
         estate.ledger.append(
@@ -139,15 +140,15 @@ def prepare(estate: Estate, terms: Terms, now: datetime) -> tuple[str, Plan]:
     return change_id, found
 
 
-def check(found: Plan) -> None:
+def check(obstacles: Collection[str]) -> None:
     """Refuse a change that something stands in the way of.
 
     Raises:
         RequestRefused: with every reason.
     """
-    if found.obstacles:
+    if obstacles:
         raise RequestRefused(
-            f"The change is refused: {'; '.join(REASONS[one] for one in found.obstacles)}.",
+            f"The change is refused: {'; '.join(REASONS[one] for one in sorted(obstacles))}.",
             remedy="Settle that first (`shelflife hold list`, `shelflife request list`), then preview it again.",
         )
 

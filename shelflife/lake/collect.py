@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from shelflife.control.tables import data_file, identity_change, lease
 from shelflife.errors import StorageError
+from shelflife.subjects.joined import BEGUN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shelflife.estate import Estate
-
-
-_UNFINISHED = ("moved", "settled", "cleared", "rewritten")
 
 
 def collect(estate: Estate, now: datetime) -> int:
@@ -38,7 +36,7 @@ def collect(estate: Estate, now: datetime) -> int:
         unread = data_file.c.replaced_at < oldest if oldest is not None else sa.true()
         rows = conn.execute(query.where(data_file.c.state == "replaced", unread)).all()
         # What an identity change still has to overwrite is unlinked by the change itself.
-        unfinished = sa.select(identity_change.c.files).where(identity_change.c.state.in_(_UNFINISHED))
+        unfinished = sa.select(identity_change.c.files).where(identity_change.c.state.in_(BEGUN))
         kept = {file_id for files in conn.execute(unfinished).scalars() for file_id in files}
     rows = [row for row in rows if row.file_id not in kept]
     remove(estate, [(row.file_id, row.zone, row.path) for row in rows])

@@ -156,7 +156,7 @@ def apply(estate: Estate, tx: Transaction, replay: Replay, now: datetime) -> Rep
         replay.keys[zone].update(more)
     keys = sum(estate.trees[zone].destroy(tx, found, now) for zone, found in sorted(replay.keys.items()))
     _retire(conn, data_file.c.file_id, replay.files, now)
-    people = _forget_people(conn, replay)
+    people = _forget_people(conn, replay, now)
     _withdraw(conn, replay.withdrawals.values())
     _bury(conn, replay.tombstones.values())
     _await_rewrites(conn, replay.awaiting.values())
@@ -220,13 +220,17 @@ def _skip_numbers(conn: sa.Connection, keys: Mapping[str, set[int]]) -> None:
                 conn.execute(key_counter.update().where(here).values(next=max(mine) + 1))
 
 
-def _forget_people(conn: sa.Connection, replay: Replay) -> int:
+def _forget_people(conn: sa.Connection, replay: Replay, now: datetime) -> int:
     """Remove the directory's rows; return how many people that is."""
     _delete(conn, consent.c.pid, replay.subjects)
     _delete(conn, upload_device.c.pid, replay.subjects)
     _delete(conn, alias.c.alias_mac, replay.alias_macs)
     _delete(conn, alias.c.pid, replay.subjects)
     _update(conn, identity_change.c.pid, replay.subjects, pid=None, sealed=None)
+    if replay.subjects:
+        # Its record may name one of these people under another's key; which one does, no row says.
+        withdrawn = {"state": "withdrawn", "pid": None, "sealed": None, "finished_at": now}
+        _update(conn, identity_change.c.state, ["prepared"], **withdrawn)
     gone = _delete(conn, subject.c.pid, replay.subjects)
     for zone, pids in replay.keyrings.items():
         _delete(conn, keyring.c.pid, pids, keyring.c.zone == zone)

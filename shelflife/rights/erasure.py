@@ -20,7 +20,9 @@ from shelflife.keys.shredding import locked
 from shelflife.rights import erasure_keys, erasure_places, erasure_proof
 from shelflife.rights.certificates import keep_file
 from shelflife.rights.request_states import ERASING, Kind, State
-from shelflife.rights.requests import Request, get, get_all, requests
+from shelflife.rights.requests import Request, get, get_all, requests, subjects_of
+from shelflife.subjects.directory import subject_from
+from shelflife.subjects.joined import keepers_of_begun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -107,7 +109,8 @@ def run_erasures(estate: Estate, request_ids: Sequence[str], options: Options) -
         options: how.
 
     Raises:
-        RequestRefused: one is no erasure, is not verified, or is closed; or a hold needs a decision of counsel.
+        RequestRefused: one is no erasure, is not verified, or is closed; a hold needs a decision of counsel; or a
+            person's identity change was begun and not finished. The other requests are done by then.
         ReadersRemain: readers hold keys for longer than a lease lasts; run it again.
         ResidueFound: the verifier found something; run it again once its cause is mended.
     """
@@ -115,8 +118,9 @@ def run_erasures(estate: Estate, request_ids: Sequence[str], options: Options) -
     for asked in get_all(estate, request_ids):
         _check_runnable(asked)
     with _alone(estate):
+        held_up = _held_up(estate, request_ids)
         for step in STEPS:
-            there = get_all(estate, request_ids)
+            there = get_all(estate, [one for one in request_ids if one not in held_up])
             waiting = [one.request_id for one in there if one.state is step.before]
             if waiting:
                 if options.progress:
@@ -132,6 +136,11 @@ def run_erasures(estate: Estate, request_ids: Sequence[str], options: Options) -
         raise RequestRefused(
             "A hold covers this person, and a law that the request invokes knows no exception for holds.",
             remedy="Counsel decides: `shelflife hold amend` with a basis for that law, or `shelflife hold release`.",
+        )
+    if held_up:
+        raise RequestRefused(
+            f"An identity change of the person behind {len(held_up)} of the requests was begun and not finished.",
+            remedy="Run it to its end first: `shelflife subjects changes`, then `shelflife subjects run`.",
         )
     return ErasureReport(done, blocked, time.monotonic() - started)
 
@@ -162,6 +171,25 @@ def _check_runnable(asked: Request) -> None:
         )
     if asked.state not in {*ERASING, State.FINAL}:
         raise RequestRefused("The request is closed.", remedy="Register a new one.")
+
+
+def _held_up(estate: Estate, request_ids: Sequence[str]) -> set[str]:
+    """Return the requests for people whose keys an identity change still needs to come to its end.
+
+    Were they destroyed first, nobody could say any more whose old blocks and derived rows the change has left.
+    """
+    early = {State.VERIFIED, State.PLANNED, State.FENCED, State.PRESERVED}
+    asked = [
+        one.request_id for one in get_all(estate, request_ids) if one.whole_person and one.state in early
+    ]
+    with estate.database.read() as conn:
+        keepers = keepers_of_begun(conn)
+        people = subjects_of(estate, conn, asked) if keepers else {}
+        return {
+            request_id
+            for request_id, subject_id in people.items()
+            if subject_from(estate, conn, subject_id).identity_pid in keepers
+        }
 
 
 def _is_blocked(asked: Request) -> bool:

@@ -27,7 +27,7 @@ from shelflife.rights.outcomes import PlaceOutcome, record_outcomes
 from shelflife.rights.request_states import State
 from shelflife.rights.requests import get_all, move_on, requests_in, sealed_names
 from shelflife.subjects.directory import alias_digest, known_names
-from shelflife.subjects.joined import forget_joined, joined_into
+from shelflife.subjects.joined import forget_joined, joined_into, withdraw_about
 from shelflife.subjects.periods import ALWAYS, united
 from shelflife.subjects.tombstones import bury, stored_periods
 
@@ -115,8 +115,10 @@ def destroy(estate: Estate, request_ids: Sequence[str], options: Options) -> Non
         ]
         record_all(estate, tx.conn, destroyed)
         reached("erase.journalled")
+        whole = [one for one in manifests if one.whole_person]
+        withdraw_about(estate, tx, {one.pids["identity"] for one in whole}, now)
         _destroy_keys(estate, tx, manifests, now)
-        _forget(tx, [one for one in manifests if one.whole_person])
+        _forget(tx, whole)
         await_rewrites(tx, _rewrites(manifests), due_at=due_at)
         epoch = leases.advance_epoch(tx)
         generations = {zone: tree.generation(tx.conn) for zone, tree in estate.trees.items()}

@@ -16,14 +16,18 @@ from shelflife.control.tables import identity_change
 from shelflife.errors import KeyDestroyed
 from shelflife.keys.keyrings import KEYRING_SLOTS, slot_of
 from shelflife.seal.values import open_value, seal_value
-from shelflife.subjects.directory import PROFILE_STREAM, profile_key
+from shelflife.subjects.directory import PROFILE_STREAM, profile_key, subject_from
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
     from typing import Any
 
     from shelflife.control.database import Transaction
     from shelflife.estate import Estate
+
+BEGUN = ("moved", "settled", "cleared", "rewritten")
+"""States of an identity change whose end still needs the keys of whoever keeps its record."""
 
 _CONTEXT = "identity-change"
 _MERGED = sa.and_(identity_change.c.kind == "merge", ~identity_change.c.state.in_(("prepared", "withdrawn")))
@@ -90,6 +94,42 @@ def forget_joined(tx: Transaction, pids: Collection[bytes]) -> None:
     """Remove what identity changes hold of people."""
     here = identity_change.c.pid.in_(list(pids))
     tx.conn.execute(identity_change.update().where(here).values(pid=None, sealed=None))
+
+
+def keepers_of_begun(conn: sa.Connection) -> set[bytes]:
+    """Return the identity-zone pseudonyms of whoever keeps the record of a change that was begun and not finished."""
+    rows = conn.execute(sa.select(identity_change.c.pid).where(identity_change.c.state.in_(BEGUN))).scalars()
+    return {bytes(pid) for pid in rows if pid is not None}
+
+
+def withdraw_about(estate: Estate, tx: Transaction, pids: Collection[bytes], now: datetime) -> int:
+    """Withdraw the prepared changes that people are a part of, before their keys are destroyed; return how many.
+
+    The record lies under one person's key and names the other, too, who must not stay named by it.
+
+    Args:
+        estate: the estate.
+        tx: the transaction that erases the people.
+        pids: their identity-zone pseudonyms.
+        now: the time.
+    """
+    waiting = sa.select(identity_change).where(
+        identity_change.c.state == "prepared", identity_change.c.pid.is_not(None)
+    )
+    rows = tx.conn.execute(waiting).all()
+    keys = estate.keyrings["identity"].keys(tx.conn, sorted({bytes(row.pid) for row in rows}), PROFILE_STREAM)
+    gone = []
+    for row in rows:
+        key = keys.get(bytes(row.pid))
+        body = None if key is None else json.loads(open_value(key, bytes(row.sealed), context(row.change_id)))
+        both = [] if body is None else [bytes.fromhex(body[name]) for name in ("source", "target")]
+        if any(subject_from(estate, tx.conn, one).identity_pid in pids for one in both):
+            gone.append(row.change_id)
+    withdrawn = {"state": "withdrawn", "pid": None, "sealed": None, "finished_at": now}
+    for change_id in gone:
+        here = identity_change.c.change_id == change_id
+        tx.conn.execute(identity_change.update().where(here).values(**withdrawn))
+    return len(gone)
 
 
 def _opened(key: bytes, row: sa.Row[Any]) -> list[Joined]:

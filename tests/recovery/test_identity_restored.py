@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
+from shelflife.control.tables import identity_change
+from shelflife.identity.change import State
 from shelflife.identity.prepare import merge_terms, prepare
 from shelflife.identity.stages import Running, run
+from shelflife.recovery.backup import backup
 from shelflife.recovery.restore import restore
 from shelflife.subjects.directory import Alias
 from tests.lake.state import raw_rows
@@ -44,3 +49,20 @@ def test_an_erased_person_comes_back_under_neither_name(filled, settings, backup
     again = reopen(settings)
     assert people_in(raw_rows(again)) == set(PEOPLE) - {"ada", "bob"}
     assert residue(again, clock) == []
+
+
+def test_a_prepared_change_does_not_bring_an_erased_name_back(filled, settings, backups, clock, reopen):
+    with filled.database.read() as conn:
+        terms = merge_terms(filled, conn, ADA, BOB)
+    change_id, _ = prepare(filled, terms, clock())
+    backup(filled, backups, clock=clock)
+    clock.forward(hours=1)
+    erase(filled, "bob", clock)
+    lose(filled)
+    restore(settings, backups, clock=clock)
+    again = reopen(settings)
+    with again.database.read() as conn:
+        kept = conn.execute(sa.select(identity_change)).all()
+    assert [(row.change_id, row.state, row.sealed, row.pid) for row in kept] == [
+        (change_id, State.WITHDRAWN, None, None)
+    ]
