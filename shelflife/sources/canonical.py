@@ -20,8 +20,10 @@ NDJSON may also hold profiles: `{"record": "profile", "account": ..., "given_nam
 from __future__ import annotations
 
 import codecs
+import io
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 _PARQUET_MAGIC = b"PAR1"
 _LARGEST_ROW_GROUP = 1 << 30
 _LONGEST_TEXT = 65_536
+_LARGEST_PACKED = 256 * 1024 * 1024
+_UNPACKED_BYTES = 1024 * 1024
 _COLUMN_SET = frozenset(COLUMNS)
 _PROFILE_KEYS = frozenset(
     {"record", "account", "subject_kind", "sex", "given_name", "family_name", "birth_date"}
@@ -99,7 +103,7 @@ class CanonicalParquet:
         """Return the parse; each row names its person or belongs to the file's account."""
 
         def rows(parsing: Parsing) -> Iterator[pa.RecordBatch]:
-            with source.open() as raw:
+            with _open_anywhere(source) as raw:
                 schema = pq.read_schema(raw)
                 texts = [field.name for field in schema if pa.types.is_string(field.type)]
                 raw.seek(0)
@@ -112,6 +116,26 @@ class CanonicalParquet:
                     yield from in_batches(canonical_batch(text, positions, now=now, zone=zone))
 
         return Parsing(rows)
+
+
+@contextmanager
+def _open_anywhere(source: ByteSource) -> Iterator[BinaryIO]:
+    """Open a Parquet file to be read at any place; what comes packed is unpacked in memory, up to a bound."""
+    with source.open() as raw:
+        if raw.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC:
+            raw.seek(0)
+            yield raw
+            return
+    whole = io.BytesIO()
+    with open_content(source) as stream:
+        while chunk := stream.read(_UNPACKED_BYTES):
+            if whole.tell() + len(chunk) > _LARGEST_PACKED:
+                raise SourceError(
+                    "A packed Parquet file is larger than 256 MiB.",
+                    remedy="Give the file itself: Parquet is packed already.",
+                )
+            whole.write(chunk)
+    yield whole
 
 
 def _piece(piece: bytes, parsing: Parsing, now: dt.datetime, zone: str | None) -> Iterator[pa.RecordBatch]:

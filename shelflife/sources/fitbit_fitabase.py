@@ -144,8 +144,9 @@ def _epoch_times(lines: Lines) -> dict[str, Column]:
         **_HEART_RATE,
         "start_utc": pc.cast(utc, UTC_MICROSECONDS),
         "utc_offset_min": pc.if_else(believable, offset, pa.scalar(None, pa.int64())),
-        "iana_tz": "America/New_York",
-        "tz_basis": "assumed",
+        # Where the two clocks are not of one time, the assumption does not hold.
+        "iana_tz": pc.if_else(believable, "America/New_York", _NO_TEXT),
+        "tz_basis": pc.if_else(believable, "assumed", "unknown"),
         "problem": pc.coalesce(
             pc.replace_with_mask(
                 problem, pc.fill_null(pc.equal(problem, "missing_value"), fill_value=False), "no_time"

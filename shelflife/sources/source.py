@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import zipfile
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
@@ -53,6 +54,7 @@ _PARSER_FAILURES = (
     EOFError,
     OSError,
     RecursionError,
+    zipfile.BadZipFile,
     zlib.error,
     ExpatError,
     pa.ArrowException,

@@ -13,15 +13,19 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shelflife.sources.registry import ADAPTERS
 from tests.fuzz.seeds import by_adapter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LIMIT_MB, LONGEST_S, LARGEST = 2_048, 20, 65_536
 _PROGRESS = re.compile(r"#(\d+)\s.*?cov: (\d+).*?rss: (\d+)Mb", re.DOTALL)
 
 
-def fuzz(name: str, seeds: list[bytes], seconds: int, folder: Path) -> bool:
+def fuzz(name: str, seeds: Sequence[bytes], seconds: int, folder: Path) -> bool:
     """Fuzz one parser. Returns whether it survived."""
     corpus = folder / name
     corpus.mkdir()
@@ -66,7 +70,7 @@ def main() -> int:
     names = options.adapter or [one.name for one in ADAPTERS]
     # What was found is kept: it is the input of the next test.
     folder = Path(tempfile.mkdtemp(prefix="shelflife-fuzz-"))
-    survived = [fuzz(name, seeds.get(name, []), options.seconds, folder) for name in names]
+    survived = [fuzz(name, list(seeds.get(name, {}).values()), options.seconds, folder) for name in names]
     print(f"inputs that broke something are in {folder}" if not all(survived) else "every parser survived")
     return 0 if all(survived) else 1
 

@@ -10,8 +10,8 @@ import pytest
 
 from shelflife.signals.sample import QualityFlag
 from tests.sources.reading import read, rows_of
-from tests.sources.test_canonical import SAMPLE, ndjson, parquet
-from tests.sources.test_tables import clarity
+from tests.sources.synthetic.tables import clarity, parquet
+from tests.sources.test_canonical import SAMPLE, ndjson
 
 BERLIN = "Europe/Berlin"
 # 2024-03-31 and 2024-10-27 are the days on which Berlin's clock leaps from 02:00 to 03:00 and back from 03:00 to 02:00.

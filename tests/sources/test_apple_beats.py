@@ -18,7 +18,6 @@ from shelflife.sources.apple_clock import clock_us
 from tests.lake.model_rows import STREAM_SCHEMA, run
 from tests.sources.reading import problems, read
 from tests.sources.synthetic import apple_health as apple
-from tests.sources.test_fuzz import survive
 
 HOUR = dt.timedelta(hours=1)
 CET = dt.timezone(HOUR)
@@ -314,11 +313,3 @@ def test_any_beats_are_accounted_for(beats: list[tuple[str, str]]) -> None:
         if row["problem"] is None:
             assert dt.timedelta() <= row["start_utc"] - dt.datetime(2017, 11, 22, 23, 14, 46, tzinfo=dt.UTC)
             assert row["start_utc"] < dt.datetime(2017, 11, 22, 23, 15, 53, tzinfo=dt.UTC)
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.sampled_from(sorted(apple.seeds())), st.integers(0, 4000), st.binary(max_size=8), st.booleans())
-def test_damaged_exports(name: str, place: int, put: bytes, cut: bool) -> None:
-    content = apple.seeds()[name]
-    place = place * len(content) // 4000
-    survive(content[:place] + put + (b"" if cut else content[place + len(put) :]))

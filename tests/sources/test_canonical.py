@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
+import gzip
 import json
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from shelflife.errors import SourceError
+from shelflife.sources import canonical
 from tests.sources.reading import NOW, problems, read, rows_of
+from tests.sources.synthetic.tables import parquet
 
 SAMPLE = {
     "subject": "acct-1",
@@ -26,12 +27,6 @@ SAMPLE = {
 def ndjson(*records: dict[str, Any] | str) -> bytes:
     lines = [record if isinstance(record, str) else json.dumps(record) for record in records]
     return "\n".join(lines).encode()
-
-
-def parquet(table: pa.Table) -> bytes:
-    out = io.BytesIO()
-    pq.write_table(table, out)
-    return out.getvalue()
 
 
 def test_a_sample() -> None:
@@ -138,6 +133,16 @@ def test_parquet_says_what_ndjson_says() -> None:
     from_parquet, parsing = read(parquet(table), "canonical_parquet")
     assert from_parquet.equals(read(ndjson(*records))[0])
     assert parsing.records == 50
+
+
+def test_packed_parquet_is_unpacked_in_memory_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = gzip.compress(
+        parquet(pa.table({"signal": ["heart_rate"], "value": [61], "start": ["2026-11-03T07:30:00Z"]}))
+    )
+    assert len(rows_of(packed, "canonical_parquet")) == 1
+    monkeypatch.setattr(canonical, "_LARGEST_PACKED", 999)
+    with pytest.raises(SourceError, match="packed"):
+        read(packed)
 
 
 def test_parquet_with_another_column_is_refused_whole() -> None:

@@ -6,9 +6,8 @@ import datetime as dt
 import json
 
 import pytest
-from hypothesis import given, settings
 
-from tests.sources.damage import CANARY, damaged, survive
+from tests.sources.damage import CANARY
 from tests.sources.reading import problems, read, rows_of
 from tests.sources.synthetic import dexcom_api as made
 
@@ -137,14 +136,3 @@ def test_users_and_transmitters_are_in_no_sample() -> None:
 
 def test_a_type_that_no_documentation_has_is_quarantined() -> None:
     assert problems(read(made.response("dream", {"recordId": "a"}))[0]) == {"bad_record": 1}
-
-
-@pytest.mark.parametrize("name", sorted(made.seeds()))
-def test_seeds_are_recognised(name: str) -> None:
-    read(made.seeds()[name], "dexcom_api")
-
-
-@settings(max_examples=150, deadline=None)
-@given(damaged(made.seeds()))
-def test_damaged_files(content: bytes) -> None:
-    survive(content, "dexcom_api")

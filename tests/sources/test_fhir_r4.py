@@ -20,7 +20,7 @@ from shelflife.signals.sample import SAMPLE_SCHEMA, QualityFlag
 from shelflife.signals.vocabulary import SIGNALS
 from shelflife.sources.apple_types import SIGNAL_OF_TYPE
 from shelflife.sources.fhir_codes import HEALTHKIT, SIGNAL_OF_LOINC
-from shelflife.sources.source import Parsing
+from tests.sources.damage import check_silence
 from tests.sources.reading import NOW, problems, read
 from tests.sources.synthetic.fhir_r4 import (
     CANARY,
@@ -36,10 +36,11 @@ from tests.sources.synthetic.fhir_r4 import (
     sampled,
     seeds,
 )
-from tests.sources.test_fuzz import check_silence
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from shelflife.sources.source import Parsing
 
 
 def rows_of(content: bytes) -> list[dict[str, Any]]:
@@ -465,8 +466,6 @@ def test_seeds_land_and_hold_no_name(name: str) -> None:
     assert table.num_rows
     assert not problems(table)
     assert CANARY not in str(table.to_pylist())
-
-
 
 
 def test_the_definitions_are_imported_only_for_a_fhir_file() -> None:

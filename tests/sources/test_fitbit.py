@@ -7,12 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
 
 from shelflife.errors import SourceError
-from shelflife.sources.registry import ADAPTERS
-from shelflife.sources.source import HEAD_BYTES
-from tests.sources.damage import CANARY, damaged, survive
+from tests.sources.damage import CANARY
 from tests.sources.reading import problems, read, rows_of
 from tests.sources.synthetic import fitbit as made
 
@@ -178,12 +175,6 @@ def test_what_is_no_row_is_counted() -> None:
     assert read(made.document(other))[1].ignored == {"activities-calories": 1, "goals": 1}
 
 
-@pytest.mark.parametrize("name", sorted(made.seeds()))
-def test_no_other_adapter_claims_the_files(name: str) -> None:
-    head = made.seeds()[name][:HEAD_BYTES]
-    assert len([adapter for adapter in ADAPTERS if adapter.recognises(head)]) == 1
-
-
 def test_the_profile_goes_to_the_profile() -> None:
     table, parsing = read(made.document(made.user()), "fitbit_api")
     facts = parsing.profile
@@ -212,15 +203,3 @@ def test_the_profile_goes_to_the_profile() -> None:
 def test_what_may_be_of_others_is_left_to_them(content: bytes) -> None:
     with pytest.raises(SourceError, match="No source adapter"):
         read(content)
-
-
-@settings(max_examples=200, deadline=None)
-@given(damaged(SEEDS))
-def test_damaged_answers(content: bytes) -> None:
-    survive(content, "fitbit_api")
-
-
-@pytest.mark.parametrize("name", sorted(SEEDS))
-def test_the_seeds_are_sound(name: str) -> None:
-    table, _ = read(SEEDS[name], "fitbit_api", zone="Europe/Paris")
-    assert CANARY not in str(table.to_pylist())

@@ -8,14 +8,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
 
 from shelflife.errors import SourceError
 from shelflife.signals.sample import QualityFlag
 from shelflife.sources import fitbit_takeout
 from shelflife.sources.fitbit_clocks import Clock
 from shelflife.sources.source import series_of
-from tests.sources.damage import CANARY, damaged, survive
+from tests.sources.damage import CANARY
 from tests.sources.reading import problems, read, rows_of
 from tests.sources.synthetic import fitbit as made
 
@@ -222,21 +221,3 @@ def test_a_whole_archive() -> None:
     assert table.column("signal").to_pylist() == ["heart_rate", "heart_rate", "step_count", "spo2", "spo2"]
     assert parsing.ignored == {"profile": 1, "archive/txt": 1}
     assert [facts.family_name for facts in parsing.profiles] == [CANARY]
-
-
-@settings(max_examples=150, deadline=None)
-@given(damaged({name: content for name, content in SEEDS.items() if "takeout" in name}))
-def test_damaged_arrays(content: bytes) -> None:
-    survive(content, "fitbit_takeout")
-
-
-@settings(max_examples=150, deadline=None)
-@given(damaged({name: content for name, content in SEEDS.items() if "table" in name}))
-def test_damaged_tables(content: bytes) -> None:
-    survive(content, "fitbit_takeout_tables")
-
-
-@pytest.mark.parametrize("name", sorted(SEEDS))
-def test_the_seeds_are_sound(name: str) -> None:
-    table, _ = read(SEEDS[name], zone="Europe/Paris")
-    assert CANARY not in str(table.to_pylist())

@@ -447,17 +447,6 @@ def test_every_shortened_file_is_refused() -> None:
             read(content[:length])
 
 
-@pytest.mark.parametrize("name", sorted(made.seeds()))
-def test_seeds_are_recognised(name: str) -> None:
-    assert read(made.seeds()[name], "garmin_fit")[0].num_rows
-
-
-@settings(max_examples=100, deadline=None)
-@given(damaged(made.seeds()))
-def test_damaged_files(content: bytes) -> None:
-    survive(content, "garmin_fit")
-
-
 @settings(max_examples=300, deadline=None)
 @given(damaged(made.seeds()), st.sampled_from([None, "America/New_York"]))
 def test_damaged_files_with_checksums_that_fit(content: bytes, zone: str | None) -> None:

@@ -7,14 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 
-from shelflife.errors import SourceError
-from shelflife.signals.vocabulary import SIGNALS, STATISTICS
 from shelflife.sources import registry
-from shelflife.sources.source import ByteSource, SourceAdapter
-from tests.sources.reading import NOW, read
+from tests.sources import conformance
+from tests.sources.damage import CANARY, survive
+
+if TYPE_CHECKING:
+    from shelflife.sources.source import SourceAdapter
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guides" / "new-source-adapter.md"
@@ -22,6 +24,7 @@ BLOCKS = dict(
     re.findall(r"^```python title=(\S+)\n(.*?)^```$", GUIDE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 )
 ADAPTER, TESTS = "shelflife/sources/pulse_log.py", "tests/sources/test_pulse_log.py"
+SEEDS = "tests/sources/synthetic/pulse_log.py"
 
 
 def load(title: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -42,31 +45,31 @@ def adapter(monkeypatch: pytest.MonkeyPatch) -> SourceAdapter:
 
 
 def test_the_guide_has_an_adapter_and_its_tests() -> None:
-    assert set(BLOCKS) == {ADAPTER, TESTS}
+    assert set(BLOCKS) == {ADAPTER, SEEDS, TESTS}
 
 
 @pytest.mark.parametrize("name", re.findall(r"^def (test_\w+)", BLOCKS[TESTS], re.MULTILINE))
 def test_the_tests_of_the_guide_pass(
     adapter: SourceAdapter, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    load(SEEDS, monkeypatch)
     load(TESTS, monkeypatch).__dict__[name]()
 
 
 def test_the_example_keeps_to_the_rules_of_the_guide(
     adapter: SourceAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert adapter.types
-    for kind in adapter.types:
-        assert kind.signal is None or kind.signal in SIGNALS
-        assert kind.statistic is None or kind.statistic in STATISTICS
-    [seed] = load(TESTS, monkeypatch).seeds().values()
-    assert [one.name for one in registry.ADAPTERS if one.recognises(seed)] == [adapter.name]
-    assert read(seed, adapter.name)[0].num_rows == 2
+    [seed] = load(SEEDS, monkeypatch).seeds().values()
+    assert CANARY.encode() in seed
+    conformance.check_recognition(adapter, seed, registry.ADAPTERS)
+    rows, parsing = conformance.parsed(adapter, seed, conformance.ZONE)
+    assert rows.num_rows == 2
+    conformance.check_totals(parsing)
+    conformance.check_problems(rows)
+    conformance.check_sound_rows(conformance.sound(rows), adapter)
+    conformance.check_names(rows, adapter)
     for cut in range(0, len(seed), 7):
-        parsing = adapter.parse(ByteSource.from_bytes(seed[:cut]), now=NOW)
-        with pytest.raises(SourceError) as caught:
-            list(parsing)
-        assert "Ada" not in caught.value.diagnostics()
+        assert survive(seed[:cut], adapter) == []
 
 
 @pytest.mark.parametrize("title", sorted(BLOCKS))

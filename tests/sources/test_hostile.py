@@ -17,7 +17,7 @@ from shelflife.errors import SourceError
 from shelflife.sources.apple_health import AppleHealth
 from shelflife.sources.containers import Gunzip
 from shelflife.sources.delimited import text_pieces
-from shelflife.sources.registry import ADAPTERS, detect
+from shelflife.sources.registry import detect
 from shelflife.sources.source import ByteSource
 from tests.sources.reading import NOW, read
 
@@ -161,6 +161,14 @@ def test_a_zip_whose_directory_lies_about_the_size() -> None:
     refused(packed.getvalue().replace(true_size.to_bytes(4, "little"), (9000).to_bytes(4, "little")))
 
 
+def test_a_part_of_an_archive_that_does_not_fit_its_checksum() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.csv", CSV + b"2016-11-21 15:28:00,110\n")
+        archive.writestr("b.csv", CSV + b"2016-11-21 15:28:00,120\n")
+    assert "damaged" in refused(packed.getvalue().replace(b"00,120", b"00,121"))
+
+
 @pytest.mark.parametrize("cut", [1, 9, 30, -1, -9])
 def test_a_truncated_gzip(cut: int) -> None:
     refused(gzip.compress(CSV + b"2016-11-21 15:28:00,110\n" * 50)[:cut])
@@ -235,7 +243,3 @@ def test_a_byte_source_has_no_name(tmp_path: Path) -> None:
     source = ByteSource.from_path(path)
     assert (source.size, source.suffix) == (len(CSV), ".csv")
     assert "anna" not in repr(source)
-
-
-def test_adapters_have_their_own_names() -> None:
-    assert len({adapter.name for adapter in ADAPTERS}) == len(ADAPTERS)

@@ -6,13 +6,12 @@ import datetime as dt
 import io
 
 import pytest
-from hypothesis import given, settings
 
 from shelflife.errors import SourceError
 from shelflife.signals.sample import QualityFlag
 from shelflife.sources.libreview import LibreView
 from shelflife.sources.source import ByteSource
-from tests.sources.damage import CANARY, damaged, survive
+from tests.sources.damage import CANARY
 from tests.sources.reading import NOW, problems, read, rows_of
 from tests.sources.synthetic import libreview as made
 from tests.sources.synthetic.libreview import export, row, series
@@ -264,14 +263,3 @@ def test_the_file_is_read_twice_and_never_held() -> None:
     parsing = LibreView().parse(ByteSource(opener, len(content)), now=NOW)
     assert sum(batch.num_rows for batch in parsing) == 100
     assert len(opened) == 2
-
-
-@pytest.mark.parametrize("name", sorted(made.seeds()))
-def test_seeds_are_recognised(name: str) -> None:
-    read(made.seeds()[name], "libreview")
-
-
-@settings(max_examples=200, deadline=None)
-@given(damaged(made.seeds()))
-def test_damaged_files(content: bytes) -> None:
-    survive(content, "libreview")

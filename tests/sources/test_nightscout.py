@@ -6,10 +6,9 @@ import datetime as dt
 import json
 
 import pytest
-from hypothesis import given, settings
 
 from shelflife.signals.sample import QualityFlag, sample_ids
-from tests.sources.damage import CANARY, damaged, survive
+from tests.sources.damage import CANARY
 from tests.sources.reading import problems, read, rows_of
 from tests.sources.synthetic import nightscout as made
 
@@ -169,14 +168,3 @@ def test_without_a_date_the_text_counts() -> None:
 def test_records_of_no_known_type_are_quarantined() -> None:
     table, _ = read(made.entries(made.sgv(), {"type": "mood", "date": made.INSTANT}, 3))
     assert problems(table) == {"bad_record": 2}
-
-
-@pytest.mark.parametrize("name", sorted(made.seeds()))
-def test_seeds_are_recognised(name: str) -> None:
-    read(made.seeds()[name], "nightscout")
-
-
-@settings(max_examples=200, deadline=None)
-@given(damaged(made.seeds()))
-def test_damaged_files(content: bytes) -> None:
-    survive(content, "nightscout")

@@ -21,11 +21,9 @@ from shelflife.sources.open_mhealth import OpenMHealth
 from shelflife.sources.open_mhealth_parts import HEADER
 from shelflife.sources.open_mhealth_schemas import PROPERTIES, SCHEMAS, judge
 from shelflife.sources.source import ByteSource
-from tests.sources.broken_bytes import broken_bytes
 from tests.sources.open_mhealth_reference import Reference
 from tests.sources.reading import NOW, problems, read
 from tests.sources.synthetic.open_mhealth import CANARY, UUID, heart_rate, ieee_header, lines, point, seeds
-from tests.sources.test_fuzz import check_silence
 
 SAMPLES = load_settings(Path(__file__).parents[2] / "shelflife.yaml").samples_folder
 FILES = sorted(path.relative_to(SAMPLES) for path in SAMPLES.glob("open_mhealth/test-data/*/*/*/*.json"))
@@ -475,20 +473,6 @@ def test_seeds_land_and_hold_no_name(name: str) -> None:
     rows = [{key: value for key, value in row.items() if key != "alias"} for row in table.to_pylist()]
     assert rows
     assert CANARY not in str(rows)
-
-
-@settings(max_examples=300, deadline=None)
-@given(broken_bytes(seeds()))
-def test_broken_files_are_refused_or_read_and_lose_nothing(content: bytes) -> None:
-    parsing = OpenMHealth().parse(ByteSource.from_bytes(content), now=NOW)
-    rows = 0
-    try:
-        for batch in parsing:
-            rows += batch.num_rows
-    except SourceError as error:
-        check_silence(error)
-    else:
-        assert parsing.records == rows + parsing.ignored.total()
 
 
 @pytest.mark.parametrize("place", ["before", "inside", "line"])

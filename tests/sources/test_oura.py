@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import given, settings
 
-from tests.sources.damage import CANARY, damaged, survive
+from tests.sources.damage import CANARY
 from tests.sources.reading import problems, read, rows_of
 from tests.sources.synthetic import oura as made
 
@@ -246,14 +245,3 @@ def test_bad_beats(change, problem) -> None:
 def test_an_empty_page_has_no_records() -> None:
     table, parsing = read(made.response(), "oura")
     assert (table.num_rows, parsing.records) == (0, 0)
-
-
-@pytest.mark.parametrize("name", sorted(made.seeds()))
-def test_seeds_are_recognised(name: str) -> None:
-    read(made.seeds()[name], "oura")
-
-
-@settings(max_examples=150, deadline=None)
-@given(damaged(made.seeds()))
-def test_damaged_files(content: bytes) -> None:
-    survive(content, "oura")

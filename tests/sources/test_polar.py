@@ -6,13 +6,11 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 
 from shelflife.errors import SourceError
 from shelflife.sources.json_values import record_id
 from shelflife.sources.registry import detect
 from shelflife.sources.source import ByteSource
-from tests.sources.damage import damaged, survive
 from tests.sources.reading import NOW, problems, read, rows_of
 from tests.sources.synthetic import polar as made
 from tests.sources.synthetic.polar import answer
@@ -214,22 +212,3 @@ def test_objects_of_no_kind_are_counted_and_others_are_bad_records() -> None:
 def test_an_answer_that_is_cut_off_is_refused(cut: int) -> None:
     with pytest.raises(SourceError):
         read(answer(made.exercise())[:-cut])
-
-
-@pytest.mark.parametrize("name", ["polar_exercise", "polar_sleep", "polar_recharge", "polar_activity"])
-def test_only_one_adapter_recognises_an_answer(name: str) -> None:
-    from shelflife.sources.registry import ADAPTERS
-
-    head = made.seeds()[name]
-    assert [one.name for one in ADAPTERS if one.recognises(head)] == ["polar"]
-
-
-@pytest.mark.parametrize("name", sorted(made.seeds()))
-def test_seeds_are_recognised(name: str) -> None:
-    assert read(made.seeds()[name], "polar")[0].num_rows
-
-
-@settings(max_examples=200, deadline=None)
-@given(damaged(made.seeds()))
-def test_damaged_answers(content: bytes) -> None:
-    survive(content, "polar")

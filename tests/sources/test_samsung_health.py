@@ -6,14 +6,12 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 
 from shelflife.errors import SourceError
 from shelflife.signals.sample import QualityFlag
 from shelflife.sources.json_values import record_id
 from shelflife.sources.registry import detect
 from shelflife.sources.source import ByteSource
-from tests.sources.damage import damaged, survive
 from tests.sources.reading import NOW, problems, read, rows_of
 from tests.sources.synthetic import samsung_health as made
 from tests.sources.synthetic.samsung_health import DAY_MS, HEALTH, NIGHT, SHEALTH, UUID
@@ -363,20 +361,3 @@ def test_a_whole_download() -> None:
     table, parsing = read(content, "archive")
     assert table.num_rows == 4 + 1 + 3
     assert parsing.ignored == {"food_info": 1, "archive/json": 1, "archive/jpg": 1}
-
-
-@pytest.mark.parametrize("name", sorted(made.seeds()))
-def test_seeds_are_recognised(name: str) -> None:
-    assert read(made.seeds()[name])[0].num_rows
-
-
-@settings(max_examples=200, deadline=None)
-@given(damaged(made.seeds()))
-def test_damaged_tables(content: bytes) -> None:
-    survive(content, "samsung_health")
-
-
-@settings(max_examples=100, deadline=None)
-@given(damaged(made.seeds()))
-def test_damaged_minute_data(content: bytes) -> None:
-    survive(content, "samsung_health_binning")

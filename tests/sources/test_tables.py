@@ -11,16 +11,7 @@ import pytest
 from shelflife.errors import SourceError
 from shelflife.signals.sample import QualityFlag
 from tests.sources.reading import problems, read, rows_of
-
-CLARITY = (
-    "Index,Timestamp (YYYY-MM-DDThh:mm:ss),Event Type,Event Subtype,Patient Info,Device Info,Source Device ID,"
-    "Glucose Value ({unit}),Insulin Value (u),Carb Value (grams),Duration (hh:mm:ss),"
-    "Glucose Rate of Change ({unit}/min)\n"
-)
-
-
-def clarity(*rows: str, unit: str = "mg/dL") -> bytes:
-    return (CLARITY.format(unit=unit) + "".join(f"{row}\n" for row in rows)).encode()
+from tests.sources.synthetic.tables import clarity
 
 
 def test_clarity_reading() -> None:
@@ -129,6 +120,12 @@ def test_fitbit_epochs_are_assumed_to_be_eastern() -> None:
     assert rows[0]["start_utc"] == dt.datetime(2016, 4, 12, 11, 21, tzinfo=dt.UTC)
     assert (rows[0]["utc_offset_min"], rows[0]["tz_basis"]) == (-240, "assumed")
     assert [row["problem"] for row in rows] == [None, "no_time", "bad_time"]
+
+
+def test_epochs_whose_local_time_is_of_another_day_rest_on_no_zone() -> None:
+    (row,) = rows_of(b"id,epoch_s,local_naive_if_us_eastern,hr\n7,1460460060,2016-05-12 07:21:00,97\n")
+    assert (row["utc_offset_min"], row["iana_tz"], row["tz_basis"]) == (None, None, "unknown")
+    assert row["quality_flags"] & QualityFlag.TZ_UNKNOWN
 
 
 def test_a_stray_quote_spoils_one_line_only() -> None:

@@ -6,10 +6,9 @@ import datetime as dt
 import json
 
 import pytest
-from hypothesis import given, settings
 
 from shelflife.signals.sample import QualityFlag
-from tests.sources.damage import CANARY, damaged, survive
+from tests.sources.damage import CANARY
 from tests.sources.reading import problems, read, rows_of
 from tests.sources.synthetic import whoop as made
 
@@ -159,14 +158,3 @@ def test_what_no_documentation_has_is_quarantined() -> None:
 def test_an_unknown_offset_leaves_the_instant() -> None:
     (row, *_) = rows_of(made.response({**made.SLEEP, "timezone_offset": "EST"}))
     assert (row["start_utc"], row["tz_basis"]) == (at("2024-03-31T04:25:44.774Z"), "unknown")
-
-
-@pytest.mark.parametrize("name", sorted(made.seeds()))
-def test_seeds_are_recognised(name: str) -> None:
-    read(made.seeds()[name], "whoop")
-
-
-@settings(max_examples=150, deadline=None)
-@given(damaged(made.seeds()))
-def test_damaged_files(content: bytes) -> None:
-    survive(content, "whoop")

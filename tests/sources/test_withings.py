@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import given, settings
 
 from shelflife.signals.sample import QualityFlag
-from tests.sources.damage import CANARY, damaged, survive
+from tests.sources.damage import CANARY
 from tests.sources.reading import problems, read, rows_of
 from tests.sources.synthetic import withings as made
 from tests.sources.synthetic.withings import NIGHT
@@ -237,14 +236,3 @@ def test_devices_and_comments_are_in_no_sample() -> None:
 
 def test_what_no_documentation_has_is_quarantined() -> None:
     assert problems(read(made.series(made.state(1), {"dream": 1}, 5))[0]) == {"bad_record": 2}
-
-
-@pytest.mark.parametrize("name", sorted(made.seeds()))
-def test_seeds_are_recognised(name: str) -> None:
-    read(made.seeds()[name], "withings")
-
-
-@settings(max_examples=200, deadline=None)
-@given(damaged(made.seeds()))
-def test_damaged_files(content: bytes) -> None:
-    survive(content, "withings")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from tests.sources.damage import CANARY
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -150,4 +152,10 @@ def seeds() -> dict[str, bytes]:
         )
         for index, clock in enumerate(CLOCKS)
     ]
-    return {"apple_beats": export(*lists), "apple_night": export(night(evening), fitness)}
+    heart = record("HKQuantityTypeIdentifierHeartRate", "61", evening, evening, unit="count/min")
+    named = heart.replace('sourceName="Ada', f'sourceName="{CANARY}')
+    return {
+        "apple_beats": export(*lists),
+        "apple_night": export(night(evening), fitness),
+        "apple_heart": export(named, f"<Correlation>{heart}</Correlation>", "<Record/>"),
+    }

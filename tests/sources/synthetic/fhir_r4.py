@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-CANARY = "Zyzzogeton"
+from tests.sources.damage import CANARY
+
 UUID = "0a2bbf0e-9f86-4a5e-8d3c-5b1c1f0d2a11"
 SERVER = "https://fhir.example.org/r4"
 

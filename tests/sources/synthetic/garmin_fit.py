@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from typing import TypeAlias
 
+from tests.sources.damage import CANARY
+
 FORMATS = {
     "enum": (0x00, "B"),
     "uint8": (0x02, "B"),
@@ -152,7 +154,11 @@ def seeds() -> dict[str, bytes]:
         message(275, (253, "uint32", NOON + 180), (0, "enum", 2)),
         message(372, (253, "uint32", NOON), (0, "uint16", 5), (1, "uint16", [900 | 1 << 14, 1 << 15 | 2000])),
     ]
-    scale = [file_id(), message(3, (254, "uint16", 0), (1, "enum", 0)), weight(NOON, 7_580, 0)]
+    scale = [
+        file_id(),
+        message(3, (254, "uint16", 0), (0, "string", CANARY.encode() + b"\0"), (1, "enum", 0)),
+        weight(NOON, 7_580, 0),
+    ]
     return {
         "fit_run": fit(*run),
         "fit_day": fit(*day),

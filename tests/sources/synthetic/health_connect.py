@@ -11,6 +11,8 @@ import uuid
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+from tests.sources.damage import CANARY
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -216,7 +218,9 @@ def full() -> Phone:
     phone.night(
         [(1, 0, 20), (4, 20, 200), (5, 200, 260), (6, 260, 330), (3, 330, 340), (2, 340, 470), (7, 470, 480)]
     )
-    run = phone.interval("exercise_session_record_table", exercise_type=33, title="With Grace", has_route=1)
+    run = phone.interval(
+        "exercise_session_record_table", exercise_type=33, title=f"With {CANARY}", has_route=1
+    )
     phone.add(
         "exercise_route_table", parent_key=run, timestamp_millis=START_MS, latitude=37.77, longitude=-122.4
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-CANARY = "Zyzzogeton"
+from tests.sources.damage import CANARY
+
 UUID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 
 

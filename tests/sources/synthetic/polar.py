@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.sources.damage import CANARY
+
 USER = "https://www.polaraccesslink/v3/users/8675309"
 
 
@@ -124,7 +126,7 @@ def seeds() -> dict[str, bytes]:
     """Small valid answers."""
     return {
         "polar_exercise": answer(exercise()),
-        "polar_exercises": answer([exercise(), hyphens(exercise(id="B"))]),
+        "polar_exercises": answer([exercise(), hyphens(exercise(id="B", device=f"{CANARY}'s watch"))]),
         "polar_heart_rate": answer(heart_rate()),
         "polar_sleep": answer({"nights": [sleep()]}),
         "polar_recharge": answer({"recharges": [recharge()]}),

@@ -11,6 +11,8 @@ import io
 import json
 import zipfile
 
+from tests.sources.damage import CANARY
+
 HEALTH = "com.samsung.health."
 SHEALTH = "com.samsung.shealth."
 UUID = "3f2b8a52-1d5c-4a4e-9a52-0d6a3b1f7c11"
@@ -29,8 +31,8 @@ def heart_rate(*lines: str) -> bytes:
     """Cells: start, end, offset, rate, min, max, binning file."""
     names = ("start_time", "end_time", "time_offset", "heart_rate", "min", "max", "binning_data")
     columns = ",".join(f"{HEALTH}heart_rate.{name}" for name in names)
-    more = f",source,{HEALTH}heart_rate.datauuid,{HEALTH}heart_rate.deviceuuid,{HEALTH}heart_rate.pkg_name"
-    tail = f",,{UUID},GqJ0mQbzTz,com.sec.android.app.shealth"
+    more = f",source,{HEALTH}heart_rate.datauuid,{HEALTH}heart_rate.deviceuuid,{HEALTH}heart_rate.pkg_name,{HEALTH}heart_rate.comment"
+    tail = f",,{UUID},GqJ0mQbzTz,com.sec.android.app.shealth,{CANARY} was here"
     return table(SHEALTH + "tracker.heart_rate", columns + more, *(line + tail for line in lines))
 
 
