@@ -26,7 +26,7 @@ from shelflife.sources.registry import detect
 from shelflife.sources.source import ACCOUNT, ByteSource
 from shelflife.subjects.consent import Standing, state_at
 from shelflife.subjects.consent_ledger import decisions_of, lengths, record
-from shelflife.subjects.directory import Alias, ensure, has_owners, owners
+from shelflife.subjects.directory import Alias, ensure, owners
 from shelflife.subjects.periods import contain
 from shelflife.subjects.tombstones import refused_periods
 
@@ -124,7 +124,6 @@ class Agreements:
         """
         if self.policy is None:
             return frame
-        free = set(STREAM_NAMES) - set(self.policy.required_for)
         with self.estate.database.read() as conn:
             pids = [person.identity_pid for person in people]
             known = decisions_of(self.estate, conn, pids)
@@ -133,20 +132,22 @@ class Agreements:
         for who, pid in enumerate(pids):
             self._seen.setdefault(pid, length.get(pid, 0))
             stored = known[pid].events if pid in known else []
-            states = state_at([*stored, *self._pending.get(pid, ())], self.now, self.policy.validity)
-            live = free | {
-                stream
-                for (stream, purpose), state in states.items()
-                if purpose == _COLLECTION and state is Standing.LIVE
-            }
+            live = _collected(self.policy, [*stored, *self._pending.get(pid, ())], self.now)
             gone += [(stream, who) for stream in STREAM_NAMES if stream not in live]
             gone += [] if live else [(UNCLASSIFIED, who)]
         refused = pl.DataFrame(gone, schema={"stream": pl.String, "who": pl.Int32}, orient="row")
         return with_refusals(frame, refused, NO_CONSENT)
 
-    def knows(self, tx: Transaction, name: Alias) -> bool:
-        """Return whether anything may be kept about an alias: nobody becomes a subject without a decision."""
-        return self.policy is None or has_owners(self.estate, tx.conn, name)
+    def allow_facts(self, tx: Transaction, name: Alias) -> bool:
+        """Return whether facts about whoever has an alias may be kept: only of people who agreed to the collection of any."""
+        if self.policy is None:
+            return True
+        turns = owners(self.estate, tx.conn, [name]).get(name, ())
+        pids = [turn.person.identity_pid for turn in turns]
+        known = decisions_of(self.estate, tx.conn, pids)
+        return any(
+            _collected(self.policy, known[pid].events if pid in known else [], self.now) for pid in pids
+        )
 
     def commit(self, tx: Transaction, now: datetime) -> None:
         """Record the batch's decisions in the transaction that lands it.
@@ -159,6 +160,16 @@ class Agreements:
             raise CommitConflict("Somebody in this batch decided anew meanwhile.", remedy="Run it again.")
         if self._taken:
             record(self.estate, tx, _by_person(self.estate, tx, self._taken, now), now)
+
+
+def _collected(policy: ConsentPolicy, events: Sequence[ConsentEvent], now: datetime) -> set[str]:
+    """Return the streams whose collection needs no consent, or whose person's consent is live."""
+    states = state_at(events, now, policy.validity)
+    return set(STREAM_NAMES) - set(policy.required_for) | {
+        stream
+        for (stream, purpose), state in states.items()
+        if purpose == _COLLECTION and state is Standing.LIVE
+    }
 
 
 def strangers(frame: pl.DataFrame, whos: Iterable[int]) -> pl.DataFrame:

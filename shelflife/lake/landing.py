@@ -30,7 +30,7 @@ from shelflife.lake import record
 from shelflife.lake.accounting import FileOutcome, LandingReport
 from shelflife.lake.agreements import Agreements, consents_first
 from shelflife.lake.batches import Batch, give_up_dead, open_batch
-from shelflife.lake.catalog import check_partitions, make_live, move_partitions
+from shelflife.lake.catalog import check_partitions, make_all_live, move_partitions
 from shelflife.lake.inbox import HANDLE_LENGTH, FileState, InboxFile, digest, is_sealed, remove, state_of
 from shelflife.lake.leasing import held_lease
 from shelflife.lake.loader import Loader
@@ -40,7 +40,7 @@ from shelflife.sources.source import ByteSource, ProfileFacts
 from shelflife.subjects.directory import Alias, ensure, owners
 from shelflife.subjects.periods import ALWAYS
 from shelflife.subjects.profile import facts_of, merge_profile, time_zone_of
-from shelflife.subjects.tombstones import tombstoned
+from shelflife.subjects.tombstones import refused_periods
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from shelflife.estate import Estate
     from shelflife.lake.uploads import Opened
     from shelflife.sources.source import SourceAdapter
+    from shelflife.subjects.periods import Periods
 
 GROUP_BYTES = 64 << 20
 GROUP_FILES = 500
@@ -340,15 +341,7 @@ def _commit(
         homes = {sealed.home.partition_id for sealed in loader.sealed}
         move_partitions(tx, {home: version for home, version in loader.seen.items() if home in homes})
         check_partitions(tx, {home: version for home, version in loader.seen.items() if home not in homes})
-        for sealed in loader.sealed:
-            make_live(
-                tx,
-                sealed.file.file_id,
-                rows=sealed.rows,
-                samples=sealed.samples,
-                size=sealed.size,
-                sha256=sealed.sha256,
-            )
+        make_all_live(tx, [sealed.made for sealed in loader.sealed])
         loader.agreements.commit(tx, now)
         for index, known in profiles:
             _merge(estate, tx, entries[index], known, loader.agreements, now)
@@ -373,16 +366,28 @@ def _merge(
     if value is None:
         return
     name = Alias(kind, value)
-    if tombstoned(estate, tx.conn, [name]):
-        return
-    if not agreements.knows(tx, name):
+    refused = None
+    if _of_erased(entry.outcome, refused_periods(estate, tx.conn, [name]).get(name, ())):
+        refused = "profile of the erased"
+    elif not agreements.allow_facts(tx, name):
+        refused = "profile without consent"
+    if refused:
         entry.outcome.profiles -= 1
-        entry.outcome.ignored["profile without consent"] += 1
+        entry.outcome.ignored[refused] += 1
         return
     turns = owners(estate, tx.conn, [name]).get(name, ())
     # Facts carry no time: where a name passed on, nothing says of which of its owners they are.
     if all(turn.periods == ALWAYS for turn in turns):
         merge_profile(estate, tx, ensure(estate, tx, [name], now)[name], facts_of(known))
+
+
+def _of_erased(outcome: FileOutcome, periods: Periods) -> bool:
+    """Tell whether facts are those of an erased person, by when rows of their alias are.
+
+    Facts carry no time. Of somebody who came back, a file whose rows are all from before is an old one.
+    """
+    kept = outcome.landed + outcome.duplicates + outcome.quarantined
+    return periods == ALWAYS or (bool(periods) and outcome.reasons["erased"] > 0 and not kept)
 
 
 def _zone(estate: Estate, file: InboxFile, upload: Opened | None) -> str | None:

@@ -14,6 +14,7 @@ from shelflife.lake.landing import land
 from shelflife.subjects.consent import Standing, state_at
 from shelflife.subjects.consent_ledger import decisions_of
 from shelflife.subjects.directory import Alias, find
+from shelflife.subjects.profile import read_profile
 from tests.conftest import NOW
 from tests.lake.consents import NOTICE, beat, consent_required, decision, grants
 from tests.lake.state import raw_rows
@@ -227,6 +228,19 @@ def test_profiles_of_people_who_decided_nothing_are_not_kept(estate, put):
     assert report.total("profiles") == 1
     assert report.ignored() == {"consent": 1, "profile": 2, "profile without consent": 1}
     assert subjects(estate) == 1
+
+
+def test_facts_of_people_who_took_everything_back_are_not_kept(estate, put):
+    profile = b'{"record": "profile", "account": "ada", "given_name": "%s"}'
+    land_now(estate, put, grants("ada", streams=["heart", "sleep"]), profile % b"Quokkalinde")
+    land_now(estate, put, decision("ada", "heart", "withdrawn", at=NOW - DAY))
+    assert land_now(estate, put, profile % b"Wombatine").total("profiles") == 1
+    last = decision("ada", "sleep", "withdrawn", at=NOW - DAY)
+    report = land_now(estate, put, last, profile % b"Numbatilde")
+    assert (report.total("profiles"), report.ignored()["profile without consent"]) == (0, 1)
+    with estate.database.read() as conn:
+        ada = find(estate, conn, [Alias("account", "ada")])[Alias("account", "ada")]
+        assert read_profile(estate, conn, ada)["given_name"] == "Wombatine"
 
 
 def test_whoever_decides_anew_between_judgement_and_commit_makes_the_batch_start_again(

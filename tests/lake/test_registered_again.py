@@ -11,6 +11,7 @@ from shelflife.errors import ConfigurationError
 from shelflife.lake.inbox import list_inbox
 from shelflife.lake.landing import land
 from shelflife.subjects.directory import Alias, aliases_of, find
+from shelflife.subjects.profile import read_profile
 from shelflife.subjects.tombstones import bury, register_again
 from tests.conftest import NOW
 from tests.lake.state import raw_rows
@@ -79,3 +80,24 @@ def test_only_the_erased_can_register_again(estate, put):
     land_now(estate, put, beat("2026-11-01T08:00:00Z"))
     with estate.database.commit() as tx, pytest.raises(ConfigurationError):
         register_again(estate, tx, ADA, BACK)
+
+
+def test_facts_of_an_old_file_do_not_come_back_with_who_comes_back(estate, put):
+    old = b"\n".join(
+        [
+            beat("2026-11-02T08:00:00Z"),
+            b'{"record": "profile", "account": "ada", "given_name": "Quokkalinde"}',
+        ]
+    )
+    land_now(estate, put, beat("2026-11-01T08:00:00Z"))
+    erase_ada(estate)
+    with estate.database.commit() as tx:
+        register_again(estate, tx, ADA, BACK)
+    later = BACK + dt.timedelta(days=5)
+    report = land_now(estate, put, old, later)
+    assert report.reasons() == {"erased": 1}
+    assert (report.total("profiles"), report.ignored()["profile of the erased"]) == (0, 1)
+    land_now(estate, put, old + b"\n" + beat("2026-12-04T08:00:00Z"), later)
+    with estate.database.read() as conn:
+        person = find(estate, conn, [ADA])[ADA]
+        assert read_profile(estate, conn, person) == {"given_name": "Quokkalinde"}
