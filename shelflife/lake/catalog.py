@@ -8,8 +8,9 @@ Only live files are ever read.
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
@@ -149,21 +150,25 @@ def move_partitions(tx: Transaction, seen: Mapping[str, int]) -> None:
     Raises:
         CommitConflict: another process changed or destroyed one of them meanwhile.
     """
-    for partition_id, version in sorted(seen.items()):
-        moved = tx.conn.execute(
-            partition.update()
-            .where(
-                partition.c.partition_id == partition_id,
-                partition.c.version == version,
-                partition.c.state == "open",
-            )
-            .values(version=version + 1)
+    moved = _changed_each(
+        tx,
+        partition.update()
+        .where(
+            partition.c.partition_id == sa.bindparam("moved_id"),
+            partition.c.version == sa.bindparam("seen_version"),
+            partition.c.state == "open",
         )
-        if moved.rowcount != 1:
-            raise CommitConflict(
-                "Another process changed a partition that this commit was computed from.",
-                remedy="Run it again; it starts from what is there now.",
-            )
+        .values(version=sa.bindparam("next_version")),
+        [
+            {"moved_id": partition_id, "seen_version": version, "next_version": version + 1}
+            for partition_id, version in sorted(seen.items())
+        ],
+    )
+    if not moved:
+        raise CommitConflict(
+            "Another process changed a partition that this commit was computed from.",
+            remedy="Run it again; it starts from what is there now.",
+        )
 
 
 def check_partitions(tx: Transaction, seen: Mapping[str, int]) -> None:
@@ -190,8 +195,31 @@ def register_pending(
     now: datetime,
 ) -> DataFile:
     """Write down a file before its first byte exists, so that a crash leaves nothing unregistered."""
+    [made] = register_all_pending(
+        tx, homes=[home], batch_id=batch_id, bucket=bucket, key_number=key_number, now=now
+    )
+    return made
+
+
+def register_all_pending(
+    tx: Transaction,
+    *,
+    homes: Sequence[Partition],
+    batch_id: str | None,
+    bucket: int,
+    key_number: int | None,
+    now: datetime,
+) -> list[DataFile]:
+    """Write down one new file in each of the partitions, like `register_pending`."""
+    made = [_pending(home, batch_id, bucket, key_number) for home in homes]
+    if made:
+        tx.conn.execute(data_file.insert(), [{**_row(file), "created_at": now} for file in made])
+    return made
+
+
+def _pending(home: Partition, batch_id: str | None, bucket: int, key_number: int | None) -> DataFile:
     file_id = uuid.uuid4().hex
-    made = DataFile(
+    return DataFile(
         file_id=file_id,
         zone=home.zone,
         table_name=home.table_name,
@@ -206,8 +234,16 @@ def register_pending(
         size=0,
         sha256=b"",
     )
-    tx.conn.execute(data_file.insert().values(**_row(made), created_at=now))
-    return made
+
+
+class Made(NamedTuple):
+    """What a pending file holds now that it is written."""
+
+    file_id: str
+    rows: int
+    samples: int
+    size: int
+    sha256: bytes
 
 
 def make_live(tx: Transaction, file_id: str, *, rows: int, samples: int, size: int, sha256: bytes) -> None:
@@ -216,12 +252,27 @@ def make_live(tx: Transaction, file_id: str, *, rows: int, samples: int, size: i
     Raises:
         CommitConflict: it is no longer pending: its batch was given up by another process.
     """
-    changed = tx.conn.execute(
-        data_file.update()
-        .where(data_file.c.file_id == file_id, data_file.c.state == "pending")
-        .values(state="live", rows=rows, samples=samples, bytes=size, sha256=sha256)
+    make_all_live(tx, [Made(file_id, rows, samples, size, sha256)])
+
+
+def make_all_live(tx: Transaction, files: Sequence[Made]) -> None:
+    """Make pending files true.
+
+    Raises:
+        CommitConflict: one is no longer pending: its batch was given up by another process.
+    """
+    pending = data_file.update().where(
+        data_file.c.file_id == sa.bindparam("made_id"), data_file.c.state == "pending"
     )
-    if changed.rowcount != 1:
+    told = pending.values(
+        state="live",
+        rows=sa.bindparam("new_rows"),
+        samples=sa.bindparam("new_samples"),
+        bytes=sa.bindparam("new_bytes"),
+        sha256=sa.bindparam("new_sha256"),
+    )
+    names = ("made_id", "new_rows", "new_samples", "new_bytes", "new_sha256")
+    if not _changed_each(tx, told, [dict(zip(names, file, strict=True)) for file in files]):
         raise CommitConflict("A pending file was given up by another process.", remedy="Run it again.")
 
 
@@ -309,11 +360,24 @@ def files_of_partition(
     conn: sa.Connection, partition_id: str, *, batch_id: str | None = None
 ) -> list[DataFile]:
     """Return a partition's live files, with the given batch's own pending ones."""
+    return files_by_partition(conn, [partition_id], batch_id=batch_id).get(partition_id, [])
+
+
+def files_by_partition(
+    conn: sa.Connection, ids: Iterable[str], *, batch_id: str | None = None
+) -> dict[str, list[DataFile]]:
+    """Return like `files_of_partition` the files of each of many partitions, as far as it has any."""
     visible = data_file.c.state == "live"
     if batch_id is not None:
         visible |= (data_file.c.state == "pending") & (data_file.c.batch_id == batch_id)
-    query = sa.select(*_FILE_COLUMNS).where(data_file.c.partition_id == partition_id, visible)
-    return [DataFile(*row) for row in conn.execute(query.order_by(data_file.c.file_id))]
+    found: defaultdict[str, list[DataFile]] = defaultdict(list)
+    wanted = sorted(set(ids))
+    for start in range(0, len(wanted), CHUNK):
+        here = data_file.c.partition_id.in_(wanted[start : start + CHUNK]) & visible
+        query = sa.select(*_FILE_COLUMNS).where(here).order_by(data_file.c.file_id)
+        for row in conn.execute(query):
+            found[row.partition_id].append(DataFile(*row))
+    return dict(found)
 
 
 def files_of_partitions(conn: sa.Connection, ids: Iterable[str]) -> list[DataFile]:
@@ -356,6 +420,11 @@ def files_by_id(conn: sa.Connection, ids: Sequence[str]) -> list[DataFile]:
         query = sa.select(*_FILE_COLUMNS).where(data_file.c.file_id.in_(wanted[start : start + CHUNK]))
         found += [DataFile(*row) for row in conn.execute(query.order_by(data_file.c.file_id))]
     return found
+
+
+def _changed_each(tx: Transaction, statement: sa.Update, values: Sequence[Mapping[str, object]]) -> bool:
+    """Run an update of one row for each of the values. Returns whether every one of them found its row."""
+    return not values or tx.conn.execute(statement, list(values)).rowcount == len(values)
 
 
 def _row(file: DataFile) -> dict[str, object]:

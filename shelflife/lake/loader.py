@@ -14,31 +14,26 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from shelflife.control.crashpoints import reached
 from shelflife.keys import leases
 from shelflife.lake import sorting
 from shelflife.lake.agreements import strangers
 from shelflife.lake.catalog import (
-    DataFile,
     Partition,
     PartitionName,
     ensure_partitions,
-    files_of_partition,
+    files_by_partition,
     partitions,
-    prepared_path,
-    register_pending,
+    register_all_pending,
 )
+from shelflife.lake.sealing import Planned, seal_groups
 from shelflife.lake.unseal import (
     QUARANTINE,
-    block_context,
     partition_keys_of,
     read_partition,
     schema_of,
 )
 from shelflife.policy.classes import class_of
 from shelflife.policy.loading import load_policies
-from shelflife.seal.blocks import seal_blocks
-from shelflife.seal.files import write_sealed
 from shelflife.signals.sample import IDENTITY
 from shelflife.subjects.directory import Alias, Subject, Turn, mint
 from shelflife.subjects.directory import owners as owners_of
@@ -53,24 +48,13 @@ if TYPE_CHECKING:
     from shelflife.lake.accounting import FileOutcome
     from shelflife.lake.agreements import Agreements
     from shelflife.lake.batches import Batch
+    from shelflife.lake.sealing import Sealed
     from shelflife.subjects.periods import Periods
 
 RAW = "raw"
 
 Homes = dict[tuple[str, str], Partition]
 Keys = dict[tuple[str, int], bytes | None]
-
-
-@dataclass(frozen=True)
-class Sealed:
-    """One file that was sealed and waits for the commit."""
-
-    file: DataFile
-    home: Partition
-    rows: int
-    samples: int
-    size: int
-    sha256: bytes
 
 
 @dataclass
@@ -209,11 +193,14 @@ class Loader:
         found = []
         with self.estate.database.read() as conn:
             tables, periods = sorted({t for t, _ in around}), sorted({p for _, p in around})
-            for home in partitions(conn, zone=RAW, tables=tables, periods=periods):
+            homes = partitions(conn, zone=RAW, tables=tables, periods=periods)
+            ids = [home.partition_id for home in homes]
+            landed_files = files_by_partition(conn, ids, batch_id=self.batch.batch_id)
+            for home in homes:
                 present = around.get((home.table_name, home.period), set())
                 people = {owners[who].raw_pid: who for who in present}
                 self.seen.setdefault(home.partition_id, home.version)
-                files = files_of_partition(conn, home.partition_id, batch_id=self.batch.batch_id)
+                files = landed_files.get(home.partition_id)
                 if files and people:
                     broken = () if home.table_name == home.stream else sorting.BROKEN_COLUMNS
                     columns = [*IDENTITY, *broken]
@@ -249,30 +236,26 @@ class Loader:
         table = rows.select(schema.names).to_arrow().cast(schema)
         own = [homes[group.table_name, group.period] for group in groups]
         with self.estate.database.commit() as tx:
-            files = [
-                register_pending(
-                    tx, home=home, batch_id=self.batch.batch_id, bucket=0, key_number=None, now=self.now
-                )
-                for home in own
-            ]
+            files = register_all_pending(
+                tx, homes=own, batch_id=self.batch.batch_id, bucket=0, key_number=None, now=self.now
+            )
         with self.estate.database.read() as conn:
             partition_keys = partition_keys_of(self.estate, conn, own)
-        for group, home, file, partition_key in zip(groups, own, files, partition_keys, strict=True):
-            people = [owners[who].raw_pid for who in group.who]
-            sealed = seal_blocks(
-                table.slice(group.start, group.stop - group.start).select(schema_of(home.table_name).names),
-                group.bounds,
+        planned = [
+            Planned(
+                group,
+                file,
+                home,
                 [key for who in group.who if (key := keys[home.stream or "", who])],
-                people,
-                partition_key=partition_key,
-                context=block_context(home, file.file_id),
+                [owners[who].raw_pid for who in group.who],
+                partition_key,
             )
-            written = write_sealed(prepared_path(self.estate, file), sealed)
-            reached("land.file_written")
-            samples = group.stop - group.start
-            self.sealed.append(Sealed(file, home, len(people), samples, written.bytes, written.sha256))
-            if home.table_name == home.stream:
-                self.touched.add((home.stream, home.period))
+            for group, home, file, partition_key in zip(groups, own, files, partition_keys, strict=True)
+        ]
+        self.sealed += seal_groups(self.estate, table, planned)
+        self.touched |= {
+            (home.stream, home.period) for home in own if home.stream and home.table_name == home.stream
+        }
 
 
 def _refuse_late(frame: pl.DataFrame, homes: Homes, keys: Keys) -> pl.DataFrame:

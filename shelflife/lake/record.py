@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from shelflife.lake.accounting import FileOutcome
     from shelflife.lake.batches import Batch
     from shelflife.lake.catalog import DataFile
-    from shelflife.lake.loader import Sealed
     from shelflife.lake.models import Model
+    from shelflife.lake.sealing import Sealed
     from shelflife.lake.staleness import Unit
     from shelflife.ledger.entries import JSON
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hmac
 import struct
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,11 +30,19 @@ from shelflife.seal.locators import LOCATOR_BYTES, locators
 from shelflife.seal.padding import pad, unpad
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
-__all__ = ["SEALED_SCHEMA", "BlockContext", "broken", "open_blocks", "seal_blocks"]
+__all__ = [
+    "SEALED_SCHEMA",
+    "BlockContext",
+    "FileOfBlocks",
+    "broken",
+    "open_blocks",
+    "seal_blocks",
+    "seal_files",
+]
 
 SEALED_SCHEMA = pa.schema(
     [
@@ -58,6 +67,23 @@ def broken() -> SealBroken:
     )
 
 
+@dataclass(frozen=True)
+class FileOfBlocks:
+    """What the blocks of one file are sealed with.
+
+    Attributes:
+        keys: the subject's key of this stream, 32 bytes, for each block.
+        raw_ids: the subject's id in the raw zone, 16 bytes, for each block.
+        partition_key: 32 bytes.
+        context: what the blocks are bound to. Its file id is new: it is never used for another call.
+    """
+
+    keys: Sequence[bytes] = field(repr=False)
+    raw_ids: Sequence[bytes] = field(repr=False)
+    partition_key: bytes = field(repr=False)
+    context: BlockContext
+
+
 def seal_blocks(
     samples: pa.Table,
     bounds: npt.NDArray[np.integer],
@@ -67,34 +93,47 @@ def seal_blocks(
     partition_key: bytes,
     context: BlockContext,
 ) -> pa.RecordBatch:
-    """Seal the rows of each subject into a block.
+    """Seal the rows of each subject into a block of one file; see `seal_files`."""
+    [rows] = seal_files(samples, bounds, [FileOfBlocks(keys, raw_ids, partition_key, context)])
+    return rows
+
+
+def seal_files(
+    samples: pa.Table, bounds: npt.NDArray[np.integer], files: Sequence[FileOfBlocks]
+) -> Iterator[pa.RecordBatch]:
+    """Seal the rows of each subject into a block, for several files at a time.
 
     Args:
         samples: a flat table; rows `bounds[i]` up to `bounds[i + 1]` belong to block i.
         bounds: one more than there are blocks, from 0 to the number of rows, never falling.
-        keys: the subject's key of this stream, 32 bytes, for each block.
-        raw_ids: the subject's id in the raw zone, 16 bytes, for each block.
-        partition_key: 32 bytes.
-        context: what the blocks are bound to. Its file id is new: it is never used for another call.
+        files: the files, each of which takes as many of the blocks as it has keys, in their order.
 
-    Returns:
-        The rows of a sealed file (`SEALED_SCHEMA`), ordered by locator so that the order tells nothing. A row's
+    Yields:
+        The rows of each sealed file (`SEALED_SCHEMA`), ordered by locator so that the order tells nothing. A row's
         position is part of its key: all of them are written to one file, in this order.
 
     Raises:
         ConfigurationError: when the arguments do not fit together or a column's type cannot be sealed.
     """
-    edges = _checked_bounds(samples, bounds, keys, raw_ids, partition_key)
-    found = locators(partition_key, raw_ids)
-    shared = file_context(context, samples.schema)
+    edges = _checked_bounds(samples, bounds, files)
     plaintexts = encode_blocks(samples, edges)
     if any(len(plaintext) > MAX_PLAINTEXT_BYTES for plaintext in plaintexts):
         raise ConfigurationError("A block is larger than 1 GiB.", remedy="Seal fewer rows in one block.")
+    start = 0
+    for file in files:
+        yield _sealed(plaintexts[start : start + len(file.keys)], file, samples.schema)
+        start += len(file.keys)
+
+
+def _sealed(plaintexts: Sequence[bytes], file: FileOfBlocks, schema: pa.Schema) -> pa.RecordBatch:
+    found = locators(file.partition_key, file.raw_ids)
+    shared = file_context(file.context, schema)
     compress = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=True).compress
     commitments, bodies = [], []
     order = sorted(range(len(found)), key=found.__getitem__)
     for ordinal, at in enumerate(order):
-        key, commitment = block_key(partition_key, keys[at], shared + row_context(ordinal, found[at]))
+        context = shared + row_context(ordinal, found[at])
+        key, commitment = block_key(file.partition_key, file.keys[at], context)
         padded = pad(compress(plaintexts[at]))
         commitments.append(commitment)
         bodies.append(FORMAT + AESGCM(key).encrypt(_NONCE, padded, None))
@@ -171,21 +210,19 @@ def _opened(
 
 
 def _checked_bounds(
-    samples: pa.Table,
-    bounds: npt.NDArray[np.integer],
-    keys: Sequence[bytes],
-    raw_ids: Sequence[bytes],
-    partition_key: bytes,
+    samples: pa.Table, bounds: npt.NDArray[np.integer], files: Sequence[FileOfBlocks]
 ) -> npt.NDArray[np.int64]:
     edges = np.asarray(bounds, np.int64)
     rows = np.diff(edges)
     whole = len(edges) > 0 and edges[0] == 0 and edges[-1] == samples.num_rows
-    if not whole or not len(rows) == len(keys) == len(raw_ids) or (rows < 0).any() or (rows > MAX_ROWS).any():
+    fitting = all(len(file.keys) == len(file.raw_ids) for file in files)
+    blocks = sum(len(file.keys) for file in files)
+    if not whole or not fitting or len(rows) != blocks or (rows < 0).any() or (rows > MAX_ROWS).any():
         raise ConfigurationError(
             "The bounds of the blocks do not fit the samples, the keys or the ids.",
             remedy="Give one key and one id for each block, and bounds from 0 to the number of rows.",
         )
-    if any(len(key) != KEY_BYTES for key in (partition_key, *keys)):
+    if any(len(key) != KEY_BYTES for file in files for key in (file.partition_key, *file.keys)):
         raise ConfigurationError(
             "A key is not 32 bytes long.", remedy="Pass keys as the key tree returns them."
         )

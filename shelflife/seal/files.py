@@ -7,7 +7,7 @@ import io
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +18,7 @@ from shelflife.seal.blocks import SEALED_SCHEMA, broken
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 _ROWS_IN_GROUP = 1 << 16
@@ -33,6 +33,14 @@ class WrittenFile:
     rows: int
 
 
+class Content(NamedTuple):
+    """A file to write: where, what writes its bytes, and how many rows they are."""
+
+    path: Path
+    write: Callable[[io.RawIOBase], None]
+    rows: int
+
+
 def write_sealed(path: Path, batch: pa.RecordBatch) -> WrittenFile:
     """Write sealed rows as a file that appears whole or not at all, and survives a power cut once this returns.
 
@@ -40,6 +48,24 @@ def write_sealed(path: Path, batch: pa.RecordBatch) -> WrittenFile:
         ConfigurationError: when the rows are not `SEALED_SCHEMA`.
         StorageError: when the folder cannot be written.
     """
+    [written] = write_sealed_files([(path, batch)])
+    return written
+
+
+def write_sealed_files(files: Iterable[tuple[Path, pa.RecordBatch]]) -> list[WrittenFile]:
+    """Write several files like `write_sealed`, and wait for the disk once for all of them.
+
+    Every file and every folder that one lies in is flushed when this returns. At most about 500 at a time: each stays
+    open until then.
+
+    Raises:
+        ConfigurationError: when the rows of one are not `SEALED_SCHEMA`.
+        StorageError: when a folder cannot be written; files that are in place already stay.
+    """
+    return write_together(_content(path, batch) for path, batch in files)
+
+
+def _content(path: Path, batch: pa.RecordBatch) -> Content:
     if batch.schema != SEALED_SCHEMA:
         raise ConfigurationError("These are not sealed rows.", remedy="Write what seal_blocks returned.")
     table = pa.Table.from_batches([batch])
@@ -56,7 +82,7 @@ def write_sealed(path: Path, batch: pa.RecordBatch) -> WrittenFile:
             row_group_size=_ROWS_IN_GROUP,
         )
 
-    return write_atomically(path, write, table.num_rows)
+    return Content(path, write, table.num_rows)
 
 
 def read_sealed(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -85,24 +111,53 @@ def read_sealed(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 def write_atomically(path: Path, write: Callable[[io.RawIOBase], None], rows: int) -> WrittenFile:
     """Write a file under another name in its folder, flush it to the disk, rename it, flush the folder."""
-    temporary = path.with_name(f".{path.name}.part")
+    [written] = write_together([Content(path, write, rows)])
+    return written
+
+
+def write_together(contents: Iterable[Content]) -> list[WrittenFile]:
+    """Write files under other names in their folders, flush all of them, rename all, flush every folder once.
+
+    Raises:
+        StorageError: when a folder cannot be written; nothing under another name is left behind.
+    """
+    begun: list[_Begun] = []
     try:
         try:
-            with temporary.open("wb", buffering=0) as file:
-                sink = _HashingSink(file)
-                write(sink)
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            durable.sync_folder(path.parent)
+            for content in contents:
+                begun.append(_Begun(content))
+                content.write(begun[-1].sink)
+            durable.all_flushed(os.fsync, [one.file.fileno() for one in begun])
+            for one in begun:
+                one.temporary.replace(one.path)
+            durable.all_flushed(durable.sync_folder, sorted({one.path.parent for one in begun}))
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            for one in begun:
+                one.temporary.unlink(missing_ok=True)
             raise
+        finally:
+            for one in begun:
+                one.file.close()
     except OSError as error:
         raise StorageError(
             f"A data file cannot be written: {error.strerror}.",
             remedy="Check that the storage folder exists, is writable and has room.",
         ) from None
-    return WrittenFile(sink.size, sink.hash.digest(), rows)
+    return [one.written for one in begun]
+
+
+class _Begun:
+    """A file that is open under another name and not in place yet."""
+
+    def __init__(self, content: Content) -> None:
+        self.path, self._rows = content.path, content.rows
+        self.temporary = content.path.with_name(f".{content.path.name}.part")
+        self.file = self.temporary.open("wb", buffering=0)
+        self.sink = _HashingSink(self.file)
+
+    @property
+    def written(self) -> WrittenFile:
+        return WrittenFile(self.sink.size, self.sink.hash.digest(), self._rows)
 
 
 @contextmanager

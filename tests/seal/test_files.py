@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import pytest
 
 from shelflife.errors import ConfigurationError, SealBroken, StorageError
 from shelflife.seal.blocks import SEALED_SCHEMA
-from shelflife.seal.files import read_sealed, write_sealed
+from shelflife.seal.files import read_sealed, write_sealed, write_sealed_files
 
 from .tables import opened, sealed
 
@@ -125,6 +126,52 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
         write_sealed(tmp_path / "a", rows)
     assert [one.name for one in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == before
+
+
+def test_many_files_are_on_the_disk_before_they_get_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, _ = sealed(TABLE, BOUNDS)
+    paths = [tmp_path / folder / name for folder in ("x", "y") for name in ("a", "b", "c")]
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+    steps: list[str] = []
+    flush, replace = os.fsync, type(tmp_path).replace
+
+    def flushed(descriptor: int) -> None:
+        flush(descriptor)
+        steps.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+
+    def renamed(path: Path, target: Path) -> Path:
+        assert str(path) in steps
+        steps.append(str(target))
+        return replace(path, target)
+
+    monkeypatch.setattr("os.fsync", flushed)
+    monkeypatch.setattr(type(tmp_path), "replace", renamed)
+    receipts = write_sealed_files((path, rows) for path in paths)
+    assert [receipt.sha256 for receipt in receipts] == [
+        hashlib.sha256(path.read_bytes()).digest() for path in paths
+    ]
+    last_name = max(steps.index(str(path)) for path in paths)
+    assert sorted(steps[last_name + 1 :]) == [str(tmp_path / "x"), str(tmp_path / "y")]
+
+
+def test_of_many_files_a_failed_one_leaves_no_half_written_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, _ = sealed(TABLE, BOUNDS)
+    flush, calls = os.fsync, iter(range(100))
+
+    def fails_once(descriptor: int) -> None:
+        if next(calls) == 3:
+            raise OSError(5, "no such luck")
+        flush(descriptor)
+
+    monkeypatch.setattr("os.fsync", fails_once)
+    with pytest.raises(StorageError):
+        write_sealed_files((tmp_path / name, rows) for name in "abcdef")
+    assert not list(tmp_path.iterdir())
 
 
 def test_only_sealed_rows_are_written(tmp_path: Path) -> None:
