@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import sys
 import zipfile
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -18,25 +19,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shelflife.signals.sample import PARSED_SCHEMA
+from shelflife.sources.archive import Archive
 from shelflife.sources.registry import ADAPTERS
+from shelflife.sources.source import ByteSource
 from tests.fuzz.seeds import by_adapter, every_seed
 from tests.sources import conformance
 from tests.sources.conformance import ZONE, parsed, sound, unpacked
 from tests.sources.damage import CANARY, damaged, survive, with_anything
-from tests.sources.reading import read
+from tests.sources.reading import NOW, read
 
 if TYPE_CHECKING:
     from shelflife.sources.source import SourceAdapter
 
 SEEDS = every_seed()
-OF = by_adapter()
+OF = {name: by_adapter().get(name, {}) for name in (*(one.name for one in ADAPTERS), Archive.name)}
 EVERY_ADAPTER = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda one: one.name)
 EVERY_SEED = pytest.mark.parametrize(
     ("adapter", "content"),
     [
         pytest.param(adapter, content, id=f"{adapter.name}-{name}")
         for adapter in ADAPTERS
-        for name, content in OF.get(adapter.name, {}).items()
+        for name, content in OF[adapter.name].items()
     ],
 )
 NAMELESS = {"glucose_ml", "google_fit_metrics", "samsung_health_binning"}
@@ -102,6 +106,22 @@ def test_the_same_bytes_give_the_same_rows(adapter: SourceAdapter, content: byte
 
 
 @EVERY_SEED
+def test_rows_come_in_batches_of_a_bounded_size(
+    adapter: SourceAdapter, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, _ = parsed(adapter, content)
+    for name, module in list(sys.modules.items()):
+        for bound in ("MAX_BATCH_ROWS", "_BATCH_ROWS"):
+            if name.startswith("shelflife.sources.") and hasattr(module, bound):
+                monkeypatch.setattr(module, bound, 2)
+    batches = list(adapter.parse(ByteSource.from_bytes(content), now=NOW))
+    assert all(batch.num_rows <= 2 for batch in batches)
+    assert Counter(map(str, pa.Table.from_batches(batches, PARSED_SCHEMA).to_pylist())) == Counter(
+        map(str, expected.to_pylist())
+    )
+
+
+@EVERY_SEED
 def test_a_container_changes_nothing(adapter: SourceAdapter, content: bytes) -> None:
     plain = unpacked(content)
     expected, _ = read(plain, adapter.name)
@@ -161,7 +181,7 @@ def survived(content: bytes, adapter: SourceAdapter, zone: str | None) -> None:
     """Check what comes of damaged bytes: what lands is of the vocabulary all the same."""
     batches = survive(content, adapter, zone)
     conformance.check_batches(batches)
-    rows = pa.Table.from_batches(batches, conformance.PARSED_SCHEMA)
+    rows = pa.Table.from_batches(batches, PARSED_SCHEMA)
     conformance.check_problems(rows)
     conformance.check_sound_rows(sound(rows), adapter)
 
