@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import ijson
-
 from shelflife.sources.delimited import text_pieces
-from shelflife.sources.json_stream import items
+from shelflife.sources.json_stream import items, values_of
 from shelflife.sources.json_values import digest
 from shelflife.sources.source import HEAD_BYTES
 
@@ -95,13 +93,8 @@ def documents(opened: Opened, places: Collection[str]) -> Iterator[Document]:
 
 def text_at(head: bytes, places: Collection[str]) -> str | None:
     """Return the first text that stands at one of some places in the first bytes of a JSON file."""
-    try:
-        for prefix, event, value in ijson.parse(io.BytesIO(head.removeprefix(codecs.BOM_UTF8).lstrip())):
-            if event == "string" and prefix in places:
-                return str(value)
-    except (ijson.JSONError, ValueError, ArithmeticError):
-        pass
-    return None
+    texts = (value for place, event, value in values_of(head) if event == "string" and place in places)
+    return next(texts, None)
 
 
 def as_text(document: object) -> str:

@@ -12,39 +12,18 @@ from typing import TYPE_CHECKING, Any
 import ijson
 
 from shelflife.errors import SourceError
+from shelflife.sources.json_guard import READ_BYTES, Guarded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from shelflife.sources.containers import ByteStream
 
-MAX_ITEM_EVENTS = 4_000_000
-"""Most values that one item may hold: no export's item comes near."""
+MAX_ITEM_EVENTS = 2_000_000
+"""Most values that one item may hold: seconds of a whole day come to a fifth of it."""
+MAX_ITEM_CHARACTERS = 64 << 20
+"""Most characters that the texts of one item may have together."""
 MAX_DEPTH = 64
-_MAX_TOKEN_BYTES = 16 << 20
-_READ_BYTES = 65_536
-
-
-class _Guarded:
-    """A stream that refuses to feed the parser on without an event: one endless token would fill the memory."""
-
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = stream
-        self._start = True
-        self.unanswered = 0
-
-    def read(self, size: int = _READ_BYTES) -> bytes:
-        """Return up to `size` bytes."""
-        chunk = self._stream.read(min(size, _READ_BYTES) if size > 0 else size)
-        if self._start and chunk:
-            chunk = chunk.removeprefix(codecs.BOM_UTF8)
-            self._start = False
-        self.unanswered += len(chunk)
-        if self.unanswered > _MAX_TOKEN_BYTES:
-            raise SourceError(
-                "One JSON text is longer than 16 MiB.", remedy="No export has one; do not land this file."
-            )
-        return chunk
 
 
 def paths(head: bytes, depth: int = 4) -> frozenset[str]:
@@ -57,17 +36,35 @@ def paths(head: bytes, depth: int = 4) -> frozenset[str]:
         head: the first bytes.
         depth: how many levels below the document to look at.
     """
+    return frozenset(
+        place for place, event, _ in values_of(head) if event not in _CLOSING and place.count(".") < depth
+    )
+
+
+def values_of(head: bytes) -> Iterator[tuple[str, str, Any]]:
+    """Yield (place, event, value) for every value that the first bytes of a JSON file reach, objects and arrays included.
+
+    Nothing is yielded when it is no JSON object or array. A head that ends in the middle, or is nested without end, is fine.
+
+    Args:
+        head: the first bytes.
+    """
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not text.startswith((b"{", b"[")):
-        return frozenset()
-    found: set[str] = set()
+        return
+    path = _Path()
     try:
-        for prefix, event, _ in ijson.parse(io.BytesIO(text)):
-            if event not in {"end_map", "end_array", "map_key"} and prefix.count(".") < depth:
-                found.add(prefix)
-    except (ijson.JSONError, ValueError, ArithmeticError):
-        pass
-    return frozenset(found)
+        for event, value in ijson.basic_parse(Guarded(io.BytesIO(text)), buf_size=READ_BYTES):
+            if event == "map_key":
+                path.name(value)
+            elif event in _CLOSING:
+                path.leave()
+            else:
+                yield path.place, event, value
+                if event in _OPENING and path.enter(event) > MAX_DEPTH:
+                    return
+    except (ijson.JSONError, ValueError, ArithmeticError, SourceError):
+        return
 
 
 def items(stream: ByteStream, prefixes: Collection[str]) -> Iterator[tuple[str, Any]]:
@@ -80,10 +77,10 @@ def items(stream: ByteStream, prefixes: Collection[str]) -> Iterator[tuple[str, 
     Raises:
         SourceError: it is not JSON, is cut off, nested without end, or one item is larger than any export's.
     """
-    guarded = _Guarded(stream)
+    guarded = Guarded(stream)
     walk = _Walk(frozenset(prefixes))
     try:
-        for event, value in ijson.basic_parse(guarded, buf_size=_READ_BYTES):
+        for event, value in ijson.basic_parse(guarded, buf_size=READ_BYTES):
             guarded.unanswered = 0
             if walk.step(event, value):
                 yield walk.place, walk.found
@@ -92,6 +89,40 @@ def items(stream: ByteStream, prefixes: Collection[str]) -> Iterator[tuple[str, 
             "The file is not well-formed JSON, or it is cut off.",
             remedy="Ask for the file again; nothing of it was landed.",
         ) from None
+
+
+class _Path:
+    """Where in a document its events are. Places are made once a name, however many values have it.
+
+    Attributes:
+        place: where the next value stands.
+    """
+
+    def __init__(self) -> None:
+        self.place = ""
+        self._holders: list[str] = []
+
+    def name(self, key: str) -> None:
+        """Take the name of the next value."""
+        holder = self._holders[-1]
+        self.place = f"{holder}.{key}" if holder else key
+
+    def enter(self, event: str) -> int:
+        """Go into the object or array that stands here. Returns how deep that is."""
+        self._holders.append(self.place)
+        if event == "start_array":
+            self.place = f"{self.place}.item" if self.place else "item"
+        return len(self._holders)
+
+    def leave(self) -> int:
+        """Go back to where the object or array stands, which is over. Returns how deep that is."""
+        self.place = self._holders.pop()
+        return len(self._holders)
+
+    @property
+    def depth(self) -> int:
+        """How many objects and arrays are open."""
+        return len(self._holders)
 
 
 class _Walk:
@@ -105,36 +136,37 @@ class _Walk:
     def __init__(self, wanted: frozenset[str]) -> None:
         self.place, self.found = "", None
         self._wanted = wanted
-        self._path: list[str] = []
+        self._path = _Path()
         self._open: list[Any] = []
         self._keys: list[str] = []
-        self._events = 0
+        self._events = self._characters = 0
 
     def step(self, event: str, value: Any) -> bool:
         """Take one event. Returns whether a wanted value is finished."""
         if self._open:
             return self._inside(event, value)
+        path = self._path
         if event == "map_key":
-            self._path[-1] = value
+            path.name(value)
             return False
         if event in _CLOSING:
-            self._path.pop()
+            path.leave()
             return False
-        place = ".".join(self._path)
         if event not in _OPENING:
-            self.place, self.found = place, value
-            return place in self._wanted
-        if place in self._wanted:
-            self.place, self._events = place, 0
+            self.place, self.found = path.place, value
+            return path.place in self._wanted
+        if path.place in self._wanted:
+            self.place, self._events, self._characters = path.place, 0, 0
             return self._inside(event, value)
-        self._path.append("" if event == "start_map" else "item")
-        if len(self._path) > MAX_DEPTH:
+        if path.enter(event) > MAX_DEPTH:
             raise _too_deep()
         return False
 
     def _inside(self, event: str, value: Any) -> bool:
         self._events += 1
-        if self._events > MAX_ITEM_EVENTS:
+        if isinstance(value, str):
+            self._characters += len(value)
+        if self._events > MAX_ITEM_EVENTS or self._characters > MAX_ITEM_CHARACTERS:
             raise _hostile("one item of which is larger than any export's")
         if event == "map_key":
             self._keys[-1] = value
@@ -153,7 +185,7 @@ class _Walk:
             self._put(container)
         self._open.append(container)
         self._keys.append("")
-        if len(self._path) + len(self._open) > MAX_DEPTH:
+        if self._path.depth + len(self._open) > MAX_DEPTH:
             raise _too_deep()
 
     def _put(self, value: Any) -> None:
