@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 IDENTITY = "identity"
 _SECRETS = {"pepper": 0, "alias": 1, "tombstone": 2, "copies": 8}
-_PID_BYTES = 16
+PID_BYTES = 16
 _OWNED = (
     (alias.c.pid, "alias_of_nobody"),
     (upload_device.c.pid, "upload_device_of_nobody"),
@@ -55,9 +55,9 @@ def living(scene: Scene) -> Living:
         if subject_id is None or raw_pepper is None or derived_pepper is None:
             scene.inspection.found("subject_without_key", "subject")
             continue
-        known = mac(derived_pepper, subject_id)[:_PID_BYTES]
+        known = mac(derived_pepper, subject_id)[:PID_BYTES]
         derived.add(known)
-        ring = scene.survey.rings.get("raw", {}).get(mac(raw_pepper, subject_id)[:_PID_BYTES])
+        ring = scene.survey.rings.get("raw", {}).get(mac(raw_pepper, subject_id)[:PID_BYTES])
         for stream in forgotten(scene, ring):
             without[stream].add(known)
     scene.inspection.looked("control", "people", len(derived))

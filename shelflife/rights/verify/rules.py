@@ -120,6 +120,17 @@ _CONTROL = (
         "control",
         "a decision about consent is there whose person's identity key is gone",
     ),
+    Rule(
+        "identity_change_names_target",
+        "control",
+        "what an identity change has sealed under another's key names a target",
+        about_targets=True,
+    ),
+    Rule(
+        "identity_change_of_nobody",
+        "control",
+        "an identity change holds something sealed that no key opens",
+    ),
     Rule("keyring_row", "control", "a target's keyring row is there", about_targets=True),
     Rule("tombstone_missing", "control", "a target's alias has no tombstone", about_targets=True),
     Rule("target_in_cell", "control", "a cell names a target", about_targets=True),

@@ -8,6 +8,7 @@ from shelflife.copies.declarations import SCHEMES
 from shelflife.copies.registry import open_inspector
 from shelflife.copies.remembered import standing
 from shelflife.rights.verify import scene as scenes
+from shelflife.rights.verify.changes import check_changes
 from shelflife.rights.verify.control import check_control, searched_ids, searched_texts
 from shelflife.rights.verify.copies import check_copies
 from shelflife.rights.verify.dagster_home import check_dagster_home
@@ -71,6 +72,7 @@ def verify(
         check_keys(scene)
         _check_files(scene, listed, needles)
         check_control(scene, needles)
+        check_changes(scene)
         check_inbox(scene, needles)
         check_lineage(scene, needles)
         check_ledger(scene, estate.ledger.verifier_key, estate.witness)
