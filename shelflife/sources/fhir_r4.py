@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shelflife.errors import SourceError
 from shelflife.sources.containers import open_content
 from shelflife.sources.fhir_codes import TYPES
+from shelflife.sources.fhir_faults import Faults
 from shelflife.sources.fhir_observation import Devices, observations
 from shelflife.sources.fhir_resources import KINDS, Link, fault_of, learn_patient, person
 from shelflife.sources.json_documents import Document, Opened, as_text, documents, text_at
@@ -63,6 +64,7 @@ class _Reader:
 
     def __init__(self, parsing: Parsing, found: Observations, devices: Devices) -> None:
         self._parsing, self._found, self._devices = parsing, found, devices
+        self._faults = Faults(fault_of)
 
     def read(self, link: Link, *, alone: bool) -> Iterator[None]:
         """Read one resource, pausing after each observation so that full batches can leave.
@@ -81,7 +83,7 @@ class _Reader:
         if kind not in {"Observation", "Patient"}:
             self._parsing.ignore(kind if kind in KINDS else "other resource")
             return
-        fault = fault_of(kind, resource)
+        fault = self._faults.of(kind, resource)
         who = person(link)
         if fault is not None:
             self._refuse(kind, resource, fault, who or {}, alone=alone)
