@@ -8,7 +8,7 @@ in its commit.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -25,7 +25,7 @@ from shelflife.sources.containers import open_content
 from shelflife.sources.registry import detect
 from shelflife.sources.source import ACCOUNT, ByteSource
 from shelflife.subjects.consent import Standing, state_at
-from shelflife.subjects.consent_ledger import decisions_of, lengths, record
+from shelflife.subjects.consent_ledger import Decisions, arrived, decisions_of, lengths, record
 from shelflife.subjects.directory import Alias, ensure, owners
 from shelflife.subjects.periods import contain
 from shelflife.subjects.tombstones import refused_periods
@@ -131,8 +131,9 @@ class Agreements:
         gone: list[tuple[str, int]] = []
         for who, pid in enumerate(pids):
             self._seen.setdefault(pid, length.get(pid, 0))
-            stored = known[pid].events if pid in known else []
-            live = _collected(self.policy, [*stored, *self._pending.get(pid, ())], self.now)
+            ledger = known.get(pid, Decisions())
+            fresh = [arrived(event, self.now) for event in ledger.fresh(self._pending.get(pid, ()))]
+            live = _collected(self.policy, [*ledger.events, *fresh], self.now)
             gone += [(stream, who) for stream in STREAM_NAMES if stream not in live]
             gone += [] if live else [(UNCLASSIFIED, who)]
         refused = pl.DataFrame(gone, schema={"stream": pl.String, "who": pl.Int32}, orient="row")
@@ -230,10 +231,9 @@ def _by_person(
     turns = owners(estate, tx.conn, names)
     found: defaultdict[bytes, list[ConsentEvent]] = defaultdict(list)
     for name, event in kept:
-        # What is dated later than it arrives counts from its arrival.
-        counted = replace(event, decided_at=now) if event.decided_at > now else event
+        decided_at = arrived(event, now).decided_at
         # Where a name passed on, the decision is that of whoever had it then.
         for turn in turns[name]:
-            if contain(turn.periods, counted.decided_at):
-                found[turn.person.identity_pid].append(counted)
+            if contain(turn.periods, decided_at):
+                found[turn.person.identity_pid].append(event)
     return found

@@ -45,12 +45,14 @@ class Decisions:
     """One person's ledger.
 
     Attributes:
-        placed: every decision, oldest recording first.
+        placed: every decision, oldest recording first, counted from its recording at the latest.
+        sent: the same decisions as they were sent; the time that a device said may lie in the future.
         acted: what was done because consent ended.
         recorded_on: the day of each recording, by its position.
     """
 
     placed: list[Placed] = field(default_factory=list, repr=False)
+    sent: list[ConsentEvent] = field(default_factory=list, repr=False)
     acted: list[Acted] = field(default_factory=list, repr=False)
     recorded_on: dict[int, dt.date] = field(default_factory=dict, repr=False)
 
@@ -63,6 +65,14 @@ class Decisions:
     def settled(self) -> set[Place]:
         """The decisions whose end was acted on."""
         return {one.of for one in self.acted}
+
+    def fresh(self, sent: Iterable[ConsentEvent]) -> list[ConsentEvent]:
+        """Return those of some decisions that are not recorded yet, as they were sent.
+
+        A history that is sent again must not date a decision anew, or a grant from a clock that runs ahead would follow
+        the withdrawal that came after it.
+        """
+        return [event for event in dict.fromkeys(sent) if event not in self.sent]
 
 
 def decisions_of(
@@ -128,11 +138,10 @@ def record(
     counts: Counter[str] = Counter()
     ended: list[ConsentRow] = []
     for pid, events in sorted(decided.items()):
-        before = known.get(pid, Decisions())
-        arrived = [replace(event, decided_at=now) if event.decided_at > now else event for event in events]
-        fresh = [event for event in dict.fromkeys(arrived) if event not in before.events]
+        fresh = known.get(pid, Decisions()).fresh(events)
         if fresh:
-            row = _append(estate, tx, pid, {"events": [_written(event) for event in fresh]}, now)
+            body = [_written(arrived(event, now), event) for event in fresh]
+            row = _append(estate, tx, pid, {"events": body}, now)
             if any(event.decision == "withdrawn" for event in fresh):
                 ended.append(row)
             counts.update(f"{event.purpose} {event.decision}" for event in fresh)
@@ -144,6 +153,11 @@ def record(
         kinds: dict[str, JSON] = dict(sorted(counts.items()))
         estate.ledger.append(tx, [{"type": "consent", "decisions": kinds}], now)
     return counts.total()
+
+
+def arrived(event: ConsentEvent, now: dt.datetime) -> ConsentEvent:
+    """Return a decision as it counts: one that is dated later than it arrives, from its arrival."""
+    return replace(event, decided_at=now) if event.decided_at > now else event
 
 
 def decide(estate: Estate, alias: Alias, events: Sequence[ConsentEvent], now: dt.datetime) -> int:
@@ -185,7 +199,7 @@ def hand_over(estate: Estate, tx: Transaction, source: bytes, target: bytes, now
     """
     known = decisions_of(estate, tx.conn, [source]).get(source)
     if known is not None:
-        row = _append(estate, tx, target, {"events": [_written(one) for one in known.events]}, now)
+        row = _append(estate, tx, target, {"events": [*map(_written, known.events, known.sent)]}, now)
         places = {one.place: (row.position, index) for index, one in enumerate(known.placed)}
         if known.acted:
             moved = [replace(one, of=places[one.of]) for one in known.acted if one.of in places]
@@ -214,14 +228,20 @@ def _append(
 def _add(ledger: Decisions, position: int, body: Mapping[str, Any]) -> None:
     ledger.recorded_on[position] = dt.date.fromisoformat(body["on"])
     for index, event in enumerate(body.get("events", ())):
-        ledger.placed.append(Placed((position, index), _read(event)))
+        counted = _read(event)
+        said = event.get("said_at")
+        ledger.placed.append(Placed((position, index), counted))
+        ledger.sent.append(
+            counted if said is None else replace(counted, decided_at=dt.datetime.fromisoformat(said))
+        )
     for one in body.get("acted", ()):
         ledger.acted.append(Acted((one["of"][0], one["of"][1]), one["action"], one["request"]))
 
 
-def _written(event: ConsentEvent) -> dict[str, str | None]:
+def _written(event: ConsentEvent, sent: ConsentEvent) -> dict[str, str | None]:
     ends = event.expires_at
-    return {
+    later = {"said_at": sent.decided_at.isoformat()} if sent.decided_at != event.decided_at else {}
+    return later | {
         "decision": event.decision,
         "stream": event.stream,
         "purpose": event.purpose,
@@ -234,11 +254,12 @@ def _written(event: ConsentEvent) -> dict[str, str | None]:
 
 def _read(body: Mapping[str, Any]) -> ConsentEvent:
     ends = body["expires_at"]
+    told = {name: value for name, value in body.items() if name != "said_at"}
     times = {
         "decided_at": dt.datetime.fromisoformat(body["decided_at"]),
         "expires_at": None if ends is None else dt.datetime.fromisoformat(ends),
     }
-    return ConsentEvent(**{**body, **times})
+    return ConsentEvent(**{**told, **times})
 
 
 def _context(pid: bytes, position: int) -> tuple[str, bytes, str]:

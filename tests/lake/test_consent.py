@@ -296,3 +296,17 @@ def test_the_erased_are_refused_as_erased_and_their_decisions_count_no_more(esta
     report = land_now(estate, put, grants("ada", at=NOW - DAY), beat("ada", MORNING))
     assert report.reasons() == {"erased": 1}
     assert len(decided(estate, "ada").events) == 6
+
+
+def test_a_decision_dated_in_the_future_that_is_sent_again_does_not_undo_a_withdrawal(estate, put):
+    """A device whose clock runs ahead sends its history again after its owner took consent back."""
+    ahead = decision("ada", "heart", at=NOW + 365 * DAY)
+    land_now(estate, put, ahead, beat("ada", MORNING))
+    assert landed_rows(estate) == 1
+    land_now(estate, put, decision("ada", "heart", "withdrawn", at=NOW + DAY), now=NOW + DAY)
+    again = land_now(estate, put, ahead, beat("ada", "2026-11-22T09:00:00Z"), now=NOW + 2 * DAY)
+    assert again.reasons() == {"no_consent": 1}
+    assert landed_rows(estate) == 1
+    events = decided(estate, "ada").events
+    assert [one.decided_at for one in events] == [NOW, NOW + DAY]
+    assert state_at(events, NOW + 3 * DAY)["heart", "collection"] is Standing.WITHDRAWN

@@ -235,3 +235,15 @@ def test_decisions_come_in_order_of_recording_beyond_nine_rows(estate):
     with estate.database.read() as conn:
         [found] = decisions_of(estate, conn).values()
     assert [one.decided_at for one in found.events] == [NOW + hour * HOUR for hour in range(12)]
+
+
+def test_a_decision_that_a_merge_handed_over_is_still_the_same_when_it_is_sent_again(estate):
+    ahead = granted(NOW + 9 * HOUR)
+    decide(estate, Alias("account", "bob"), [granted(stream="sleep")], NOW)
+    decide(estate, Alias("account", "ada"), [ahead], NOW)
+    assert decide(estate, Alias("account", "ada"), [ahead], NOW + HOUR) == 0
+    source, target = (person_of(estate, name).identity_pid for name in ("ada", "bob"))
+    with estate.database.commit() as tx:
+        hand_over(estate, tx, source, target, NOW)
+        assert record(estate, tx, {target: [ahead]}, NOW + 2 * HOUR) == 0
+        assert [one.decided_at for one in decisions_of(estate, tx.conn)[target].events] == [NOW, NOW]
