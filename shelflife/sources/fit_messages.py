@@ -14,6 +14,7 @@ import fitdecode
 
 from shelflife.errors import SourceError
 from shelflife.sources.containers import open_content
+from shelflife.sources.fit_reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +129,7 @@ def read_messages(source: ByteSource, *, verify: bool) -> Iterator[Message]:
         with (
             open_content(source) as stream,
             # Without a processor times stay numbers; developer fields without a description are common and harmless.
-            fitdecode.FitReader(
+            Reader(
                 _Chunks(stream),
                 processor=None,
                 check_crc=check,

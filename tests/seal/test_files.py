@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +17,6 @@ from shelflife.seal.blocks import SEALED_SCHEMA
 from shelflife.seal.files import read_sealed, write_sealed, write_sealed_files
 
 from .tables import opened, sealed
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TABLE = pa.table({"note": [f"canary-{row}" for row in range(300)], "value": np.arange(300) * 1.5})
 BOUNDS = np.arange(0, 301, 3)
@@ -140,7 +137,7 @@ def test_many_files_are_on_the_disk_before_they_get_their_names(
 
     def flushed(descriptor: int) -> None:
         flush(descriptor)
-        steps.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        steps.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
 
     def renamed(path: Path, target: Path) -> Path:
         assert str(path) in steps
