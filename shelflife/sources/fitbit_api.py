@@ -14,6 +14,7 @@ Temperature, Cardio Fitness Score, Body, Get Profile).
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from shelflife.sources.containers import open_content
@@ -110,9 +111,10 @@ class FitbitApi:
                 for place, value in items(stream, _PLACES):
                     for row in _rows_at(place, value, parsing, series, whole_day, zone):
                         found.add(row)
-                    yield from found.full()
-            for row in (*series.rest(), *day_rows("spo2", whole_day, parsing)):
+                        yield from found.full()
+            for row in chain(series.rest(), day_rows("spo2", whole_day, parsing)):
                 found.add(row)
+                yield from found.full()
             yield from found.rest()
 
         return Parsing(rows)

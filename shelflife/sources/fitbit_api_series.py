@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from shelflife.errors import SourceError
 from shelflife.sources.json_values import day_of, mapping, sequence, text, whole
 from shelflife.sources.source import SourceType
 
@@ -60,6 +61,9 @@ TYPES: tuple[SourceType, ...] = (
     SourceType("summary", None, None, "sum", "Totals of a day that the document does not name."),
 )
 _NO_RESTING = frozenset({"0", "0.0"})
+_SEVERAL = 2
+_MOST_ENTRIES = 1_000_000
+"""Three series of a day in seconds are a quarter of it."""
 _SECONDS_OF = MappingProxyType({"minute": 60, "second": 1})
 
 
@@ -67,8 +71,9 @@ class Series:
     """Collects the series of one document until their day is known."""
 
     def __init__(self) -> None:
-        self._days: dict[str, list[str | None]] = {}
+        self._days: dict[str, set[str | None]] = {}
         self._held: list[tuple[str, Mapping[str, Any]]] = []
+        self._entries = 0
 
     @staticmethod
     def names() -> tuple[str, ...]:
@@ -79,11 +84,14 @@ class Series:
         """Yield the rows of a day's total, or keep the times of a day for `rest`."""
         name = place.removeprefix("activities-")
         if name.endswith("-intraday"):
-            self._held.append((name.removesuffix("-intraday"), item))
+            self._hold(name.removesuffix("-intraday"), item)
             return
         name = name.removesuffix(".item")
         day = text(item.get("dateTime"))
-        self._days.setdefault(name, []).append(day)
+        days = self._days.setdefault(name, set())
+        # More than one day is all that has to be known.
+        if len(days) < _SEVERAL:
+            days.add(day)
         if name != "heart":
             yield {**day_of(day), **_LANDED[name], "value": item.get("value"), "path": f"activities-{name}"}
             return
@@ -100,11 +108,20 @@ class Series:
             "path": "activities-heart",
         }
 
+    def _hold(self, name: str, item: Mapping[str, Any]) -> None:
+        self._held.append((name, item))
+        self._entries += 1 + len(sequence(item.get("dataset")))
+        if self._entries > _MOST_ENTRIES:
+            raise SourceError(
+                f"An answer holds more than {_MOST_ENTRIES} times of one day.",
+                remedy="The service answers for one day at a time; give its answers one by one.",
+            )
+
     def rest(self) -> Iterator[Observation]:
         """Yield the rows of the times of a day, once the whole document is read."""
         for name, series in self._held:
-            days = set(self._days.get(name, []))
-            day = days.pop() if len(days) == 1 else None
+            days = self._days.get(name, set())
+            day = next(iter(days)) if len(days) == 1 else None
             step = _SECONDS_OF.get(text(series.get("datasetType")) or "", 0)
             seconds = step * (whole(series.get("datasetInterval")) or 0)
             for entry in sequence(series.get("dataset")):

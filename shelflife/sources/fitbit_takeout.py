@@ -111,7 +111,7 @@ class FitbitTakeout:
                 for _, item in items(opened, ["item"]):
                     for row in _rows_of(kind, mapping(item), source.series, account, parsing):
                         found.add(row)
-                    yield from found.full()
+                        yield from found.full()
             yield from found.rest()
 
         return Parsing(rows)

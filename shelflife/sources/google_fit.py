@@ -69,7 +69,7 @@ class GoogleFit:
                 for place, value in items(opened, [*_POINTS, _SESSION, _DELETED]):
                     for row in _rows_at(place, mapping(value), stream, parsing):
                         found.add(row)
-                    yield from found.full()
+                        yield from found.full()
             yield from found.rest()
 
         return Parsing(rows)

@@ -80,7 +80,7 @@ class GoogleFitTakeout:
                 for _, value in items(opened, [""] if session else [_POINT]):
                     for row in _rows_of(mapping(value), stream, parsing, session=session):
                         found.add(row)
-                    yield from found.full()
+                        yield from found.full()
             yield from found.rest()
 
         return Parsing(rows)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from shelflife.signals.sample import MAX_BATCH_ROWS, UTC_MICROSECONDS, QualityFlag
 from shelflife.signals.units import to_canonical
-from shelflife.signals.vocabulary import SIGNALS
+from shelflife.signals.vocabulary import SIGNALS, STAGES
 from shelflife.sources.clocks import Stated, Time, read_times
 from shelflife.sources.rows import numbers, parsed_batch, with_positions
 from shelflife.sources.zones import is_zone
@@ -109,6 +109,13 @@ _TEXTS = (
 )
 
 
+_RECEIVED = ("value", "unit", "value_raw")
+_MOST_CHARACTERS = 16 << 20
+"""What the texts of waiting observations may come to: one that is set aside is kept as it was received."""
+_LONGEST_US = 10**16
+"""Three centuries: a longer length is no length, and would lead out of the calendar."""
+
+
 class Observations:
     """Collects observations and yields them as batches of `PARSED_SCHEMA`.
 
@@ -134,17 +141,24 @@ class Observations:
         self._formats = formats
         self._rows: list[Observation] = []
         self._positions: list[int] = []
+        self._characters = 0
 
     def add(self, observation: Observation) -> None:
         """Take one observation, which is one record of the source."""
         self._parsing.records += 1
         self._positions.append(self._parsing.records)
         self._rows.append(observation)
+        for name in _RECEIVED:
+            if isinstance(received := observation.get(name), str):
+                self._characters += len(received)
 
     def full(self) -> Iterator[pa.RecordBatch]:
-        """Yield a batch for every `MAX_BATCH_ROWS` observations that wait; call it after each few that were added."""
-        while len(self._rows) >= MAX_BATCH_ROWS:
-            yield self._take(MAX_BATCH_ROWS)
+        """Yield a batch for every `MAX_BATCH_ROWS` observations that wait, or for fewer with long texts.
+
+        Call it after each observation or each few.
+        """
+        while len(self._rows) >= MAX_BATCH_ROWS or self._characters > _MOST_CHARACTERS:
+            yield self._take(min(MAX_BATCH_ROWS, len(self._rows)))
 
     def rest(self) -> Iterator[pa.RecordBatch]:
         """Yield what is left at the end of the file."""
@@ -155,6 +169,7 @@ class Observations:
     def _take(self, count: int) -> pa.RecordBatch:
         rows, self._rows = self._rows[:count], self._rows[count:]
         positions, self._positions = self._positions[:count], self._positions[count:]
+        self._characters = 0
         columns = _columns(rows, self._common, self._zone, self._formats)
         return with_positions(parsed_batch(count, columns, now=self._now), positions)
 
@@ -201,6 +216,10 @@ def _values(signal: pa.Array, text: pa.Array, unit: pa.Array) -> dict[str, pa.Ar
     missing = pc.if_else(pc.is_null(text), "missing_value", _NO_TEXT)
     no_unit = pc.if_else(pc.is_null(canonical), "unknown_unit", _NO_TEXT)
     stage = pc.and_(coded, pc.fill_null(pc.equal(signal, "sleep_stage"), fill_value=False))
+    # A word that is no stage may be anybody's; it stays in what was received.
+    other = pc.and_(stage, pc.and_(pc.is_valid(text), pc.invert(pc.is_in(text, value_set=pa.array(STAGES)))))
+    missing = pc.if_else(other, "unknown_code", missing)
+    text = pc.if_else(other, _NO_TEXT, text)
     return {
         "value_num": pc.if_else(coded, _NO_NUMBER, number),
         "value_code": pc.if_else(coded, text, _NO_TEXT),
@@ -220,9 +239,12 @@ def _times(
     given_ends = column("end")
     end = read_times(given_ends, stated)
     absent = np.array([value is None for value in given_ends], bool)
-    length = pa.array([value or 0 for value in column("duration_us")], pa.int64())
+    lengths = [value or 0 for value in column("duration_us")]
+    endless = np.array([abs(value) > _LONGEST_US for value in lengths], bool) & absent
+    length = pa.array([0 if abs(value) > _LONGEST_US else value for value in lengths], pa.int64())
     computed = pc.cast(pc.add(pc.cast(start.utc, pa.int64()), length), UTC_MICROSECONDS)
     bad_end = pc.if_else(pc.or_(pa.array(absent), pc.is_null(end.problem)), _NO_TEXT, "bad_time")
+    bad_end = pc.if_else(pa.array(endless), "bad_time", bad_end)
     columns = {
         "start_utc": start.utc,
         "end_utc": pc.if_else(pa.array(absent), computed, end.utc),

@@ -154,3 +154,27 @@ def test_other_formats_of_times() -> None:
         {**HEART, "start": "03/31/24 21:05:01"}, zone="Europe/Paris", formats=("%m/%d/%y %H:%M:%S",)
     )
     assert row["start_utc"] == at("2024-03-31T19:05:01Z")
+
+
+def test_a_word_that_is_no_stage_stays_in_what_was_received() -> None:
+    [row] = rows_of({"signal": "sleep_stage", "value": "Ada", "start": "2026-11-01T22:00:00Z"})
+    assert (row["value_code"], row["stage"], row["value_raw"]) == (None, None, "Ada")
+    assert row["problem"] == "unknown_code"
+
+
+@pytest.mark.parametrize("length", [10**16 + 1, -(10**16) - 1, 10**24])
+def test_a_length_that_leads_out_of_the_calendar_spoils_its_own_row(length: int) -> None:
+    fine: Observation = {"signal": "step_count", "value": 1, "unit": "steps", "start": "2026-11-01T22:00:00Z"}
+    rows = rows_of({**fine, "duration_us": length}, {**fine, "duration_us": 60_000_000})
+    assert [row["problem"] for row in rows] == ["bad_time", None]
+
+
+def test_long_texts_wait_for_no_full_batch() -> None:
+    parsing = Parsing(lambda _: iter(()))
+    found = Observations(parsing, {}, now=NOW)
+    sizes = []
+    for _ in range(40):
+        found.add({"signal": None, "value_raw": "x" * 1_000_000, "problem": "bad_record"})
+        sizes += [batch.num_rows for batch in found.full()]
+    sizes += [batch.num_rows for batch in found.rest()]
+    assert (max(sizes), sum(sizes)) == (17, 40)
