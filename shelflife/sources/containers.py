@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from shelflife.errors import SourceError
-from shelflife.sources.source import ByteSource, series_of
+from shelflife.sources.source import HEAD_BYTES, ByteSource, series_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,6 +112,14 @@ def open_content(source: ByteSource) -> Iterator[ByteStream]:
                 yield member
         else:
             yield raw
+
+
+def read_head(stream: ByteStream) -> bytes:
+    """Return the first bytes of a stream, as many as adapters recognise a file by (`HEAD_BYTES`), fewer only at its end."""
+    head = b""
+    while len(head) < HEAD_BYTES and (chunk := stream.read(HEAD_BYTES - len(head))):
+        head += chunk
+    return head
 
 
 def is_archive(source: ByteSource) -> bool:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from shelflife.sources.containers import open_content
 from shelflife.sources.json_stream import items, paths
+from shelflife.sources.json_times import moment, utc_instant
 from shelflife.sources.json_values import digest, text
 from shelflife.sources.source import SourceType
-from shelflife.sources.vendor_json import api_parsing, moment, unread, utc_instant
+from shelflife.sources.vendor_json import api_parsing, unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

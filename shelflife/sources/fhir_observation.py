@@ -8,8 +8,7 @@ from shelflife.sources.device_labels import known_maker, known_model, plain_vers
 from shelflife.sources.fhir_codes import WITHDRAWN, meaning
 from shelflife.sources.fhir_values import VALUES, sampled, time_of, value_of
 from shelflife.sources.json_documents import open_id
-from shelflife.sources.json_values import digest
-from shelflife.sources.vendor_json import readable
+from shelflife.sources.json_values import digest, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from shelflife.sources.fhir_codes import COMPARATORS, STATUSES
 from shelflife.sources.json_documents import as_text
 from shelflife.sources.json_shapes import Fault
+from shelflife.sources.json_values import readable
 from shelflife.sources.source import ProfileFacts
-from shelflife.sources.vendor_json import readable
 
 if TYPE_CHECKING:
     from shelflife.sources.observations import Observation

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _LARGEST = 10**15
 """Milliseconds, seconds and counts beyond this are no measurement, and their microseconds would overflow."""
 _DIGITS = "0123456789"
+_LONGEST_FACT = 200
 
 
 def mapping(value: object) -> dict[str, Any]:
@@ -28,6 +29,11 @@ def sequence(value: object) -> list[Any]:
 def text(value: object) -> str | None:
     """Return a text as it is, anything else as None."""
     return value if isinstance(value, str) else None
+
+
+def readable(value: object) -> str:
+    """Return a fact about a person as text of at most 200 characters; what JSON permits and text does not is replaced."""
+    return str(value)[:_LONGEST_FACT].encode("utf-8", "replace").decode()
 
 
 def whole(value: object) -> int | None:

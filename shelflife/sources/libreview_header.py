@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shelflife.errors import SourceError
+from shelflife.sources.containers import read_head
 from shelflife.sources.delimited import header_fields
 
 if TYPE_CHECKING:
     from shelflife.sources.containers import ByteStream
 
 MOST_LINES_BEFORE = 4
-_HEAD_BYTES = 65_536
 _TIMES = frozenset(
     {
         "device timestamp",
@@ -102,9 +102,7 @@ class AfterMetadata:
 
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
-        head = b""
-        while len(head) < _HEAD_BYTES and (chunk := stream.read(_HEAD_BYTES - len(head))):
-            head += chunk
+        head = read_head(stream)
         found = find_header(head)
         if found is None:
             raise SourceError(

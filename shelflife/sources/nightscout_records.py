@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from shelflife.signals.sample import QualityFlag
-from shelflife.sources.json_values import text, whole
-from shelflife.sources.vendor_json import moment, readable, unread, utc_instant
+from shelflife.sources.json_times import moment, utc_instant
+from shelflife.sources.json_values import readable, text, whole
+from shelflife.sources.vendor_json import unread
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

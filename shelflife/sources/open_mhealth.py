@@ -15,12 +15,12 @@ from shelflife.sources.containers import open_content
 from shelflife.sources.json_documents import Document, Opened, as_text, documents, open_id
 from shelflife.sources.json_shapes import Fault, Fields
 from shelflife.sources.json_stream import paths
+from shelflife.sources.json_values import readable
 from shelflife.sources.observations import Observation, Observations
 from shelflife.sources.open_mhealth_measures import SIGNAL_OF, measures
 from shelflife.sources.open_mhealth_parts import HEADER, IEEE_HEADER
 from shelflife.sources.open_mhealth_schemas import PROPERTIES, SCHEMAS, TELLING, judge, judge_bare
 from shelflife.sources.source import Parsing, ProfileFacts, SourceType
-from shelflife.sources.vendor_json import readable
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shelflife.sources.activity_names import activity_code
+from shelflife.sources.json_times import utc_instant
 from shelflife.sources.json_values import day_of, mapping, record_id, text
 from shelflife.sources.oura_sleep import SLEEP_TYPES, series, sleep_rows
 from shelflife.sources.source import SourceType
-from shelflife.sources.vendor_json import utc_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shelflife.sources.json_times import later, moment
 from shelflife.sources.json_values import mapping, record_id, sequence, text, whole
 from shelflife.sources.source import SourceType
-from shelflife.sources.vendor_json import later, moment, unread
+from shelflife.sources.vendor_json import unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

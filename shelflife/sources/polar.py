@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from shelflife.sources.containers import open_content
+from shelflife.sources.containers import open_content, read_head
 from shelflife.sources.json_stream import items, paths
 from shelflife.sources.observations import Observations
 from shelflife.sources.polar_exercise import exercise
 from shelflife.sources.polar_night import night, recharge
 from shelflife.sources.polar_values import TYPES, day_after, is_date, number
-from shelflife.sources.source import HEAD_BYTES, Parsing
+from shelflife.sources.source import Parsing
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -66,7 +66,7 @@ class Polar:
         def rows(parsing: Parsing) -> Iterator[pa.RecordBatch]:
             found = Observations(parsing, _COMMON, now=now, zone=zone)
             with open_content(source) as stream:
-                place = _place(stream.read(HEAD_BYTES))
+                place = _place(read_head(stream))
             with open_content(source) as stream:
                 for _, one in items(stream, ("" if place is None else place,)):
                     for observation in _observations(one, parsing.ignore):

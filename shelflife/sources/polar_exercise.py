@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
+from shelflife.sources.json_times import moment
 from shelflife.sources.json_values import mapping, record_id, sequence, text
 from shelflife.sources.polar_values import microseconds, model, number
 
@@ -72,7 +73,7 @@ def _samples(
     """Yield the numbers of one list; lists of another type (speed, altitude, power) are counted."""
     one = {name.replace("-", "_"): value for name, value in mapping(given).items()}
     kind, rate, data = str(one.get("sample_type")), one.get("recording_rate"), one.get("data")
-    texts = data.split(",") if isinstance(data, str) else []
+    texts = _split(data) if isinstance(data, str) else iter(())
     if kind == _RR:
         yield from _beats(texts, start, shared, ignore)
     elif kind == _HEART_RATE and type(rate) is int and 0 < rate <= _LONGEST_RATE_S:
@@ -94,7 +95,7 @@ def _samples(
 
 
 def _beats(
-    texts: list[str], start: dt.datetime | None, shared: Observation, ignore: Callable[[str], None]
+    texts: Iterator[str], start: dt.datetime | None, shared: Observation, ignore: Callable[[str], None]
 ) -> Iterator[Observation]:
     """Yield intervals between beats, each at its end, counted from the start of the exercise."""
     passed = 0.0
@@ -117,16 +118,22 @@ def _beats(
         }
 
 
+def _split(data: str) -> Iterator[str]:
+    """Yield the parts of a list one by one, however long it is."""
+    begin = 0
+    while (end := data.find(",", begin)) >= 0:
+        yield data[begin:end]
+        begin = end + 1
+    yield data[begin:]
+
+
 def _is_sport(name: object) -> bool:
     return isinstance(name, str) and _SPORT.fullmatch(name) is not None
 
 
 def _local(given: object) -> dt.datetime | None:
     """Return a wall-clock time, as the documentation has it; one with an offset is none."""
-    try:
-        read = dt.datetime.fromisoformat(given) if isinstance(given, str) else None
-    except ValueError:
-        return None
+    read = moment(given)
     return None if read is None or read.tzinfo is not None else read
 
 

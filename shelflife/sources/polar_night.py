@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
+from shelflife.sources.json_times import moment
 from shelflife.sources.json_values import mapping, text
 from shelflife.sources.polar_values import day_after, day_before, is_date, number
 
@@ -34,7 +34,7 @@ def night(values: dict[str, Any], ignore: Callable[[str], None]) -> Iterator[Obs
     parts = [number(values.get(name)) for name in _ASLEEP]
     lengths = [part for part in parts if isinstance(part, int)]
     whole: Observation = {"start": text(begin), "end": text(end)}
-    identity = f"sleep-{begin}" if text(begin) is not None and _moment(begin) is not None else None
+    identity = f"sleep-{begin}" if text(begin) is not None and moment(begin) is not None else None
     yield {
         **whole,
         "signal": "sleep_episode",
@@ -134,22 +134,15 @@ def _by_clock(given: Any, place: Callable[[str], str | None]) -> list[tuple[str 
 
 def _from(begin: Any, clock: str) -> str | None:
     """Return the time at which a clock shows this, first after a sleep began."""
-    moment = _moment(begin)
-    if moment is None:
+    began = moment(begin)
+    if began is None:
         return None
-    same = clock >= moment.strftime("%H:%M")
-    day = moment.date().isoformat() if same else day_after(moment.date().isoformat())
-    return f"{day}T{clock}:00{moment.strftime('%z')}"
+    same = clock >= began.strftime("%H:%M")
+    day = began.date().isoformat() if same else day_after(began.date().isoformat())
+    return f"{day}T{clock}:00{began.strftime('%z')}"
 
 
 def _of_night(day: str | None, clock: str) -> str | None:
     if day is None:
         return None
     return f"{day_before(day) if clock >= _NOON else day}T{clock}:00"
-
-
-def _moment(given: Any) -> dt.datetime | None:
-    try:
-        return dt.datetime.fromisoformat(given) if isinstance(given, str) else None
-    except ValueError:
-        return None

@@ -9,7 +9,7 @@ from shelflife.errors import SourceError
 from shelflife.sources.apple_health import AppleHealth
 from shelflife.sources.archive import Archive
 from shelflife.sources.canonical import CanonicalNdjson, CanonicalParquet
-from shelflife.sources.containers import is_archive, open_content
+from shelflife.sources.containers import is_archive, open_content, read_head
 from shelflife.sources.dexcom_api import DexcomApi
 from shelflife.sources.dexcom_clarity import DexcomClarity
 from shelflife.sources.fhir_r4 import FhirR4
@@ -30,7 +30,6 @@ from shelflife.sources.oura import Oura
 from shelflife.sources.polar import Polar
 from shelflife.sources.samsung_binning import SamsungBinning
 from shelflife.sources.samsung_health import SamsungHealth
-from shelflife.sources.source import HEAD_BYTES
 from shelflife.sources.whoop import Whoop
 from shelflife.sources.withings import Withings
 
@@ -95,11 +94,8 @@ def _adapter_of_part(part: ByteSource) -> SourceAdapter | None:
 
 
 def _head(source: ByteSource) -> bytes:
-    head = b""
     try:
         with open_content(source) as stream:
-            while len(head) < HEAD_BYTES and (chunk := stream.read(HEAD_BYTES - len(head))):
-                head += chunk
+            return read_head(stream)
     except (OSError, EOFError, zlib.error):
         raise SourceError("A file cannot be read to its end.", remedy="Ask for the file again.") from None
-    return head

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from shelflife.sources.json_stream import paths
+from shelflife.sources.json_values import readable
 from shelflife.sources.source import SourceType
-from shelflife.sources.vendor_json import api_parsing, head_places, readable, unread
+from shelflife.sources.vendor_json import api_parsing, head_places, unread
 from shelflife.sources.whoop_records import KINDS, kind_of
 
 if TYPE_CHECKING:

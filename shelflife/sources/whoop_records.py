@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from shelflife.signals.sample import QualityFlag
 from shelflife.sources.activity_names import activity_code
+from shelflife.sources.json_times import offset_minutes, utc_instant
 from shelflife.sources.json_values import mapping, record_id, text, whole
-from shelflife.sources.vendor_json import offset_minutes, utc_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shelflife.sources.json_times import epoch_seconds
 from shelflife.sources.json_values import day_of, mapping, record_id, text, whole
 from shelflife.sources.source import SourceType
-from shelflife.sources.vendor_json import epoch_seconds, unread
+from shelflife.sources.vendor_json import unread
 from shelflife.sources.withings_models import device_model
 
 if TYPE_CHECKING:
