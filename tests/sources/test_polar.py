@@ -136,7 +136,7 @@ def test_a_night() -> None:
         ("light", at("2024-11-01T22:50:00"), at("2024-11-01T23:23:00")),
         ("deep", at("2024-11-02T00:00:00"), at("2024-11-02T01:00:00")),
         ("rem", at("2024-11-02T01:00:00"), at("2024-11-02T02:00:00")),
-        ("6", at("2024-11-02T02:00:00"), at("2024-11-02T05:12:30")),
+        (None, at("2024-11-02T02:00:00"), at("2024-11-02T05:12:30")),
     ]
     assert problems(table) == {"unknown_code": 1}
     assert {row["parent_id"] for row in of(rows, "sleep.hypnogram")} == {episode["source_record_id"]}
