@@ -142,8 +142,10 @@ def _sha256(notice: Path) -> str:
 
 def _time(text: str) -> dt.datetime:
     try:
-        return dt.datetime.fromisoformat(text)
-    except ValueError:
+        found = dt.datetime.fromisoformat(text)
+        # One without an offset is refused as a decision; one that UTC cannot count would break every look at the ledger.
+        return found if found.tzinfo is None else found.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
         raise ConfigurationError(
             "A time cannot be read.", remedy="Write it as 2026-11-23T12:00:00Z."
         ) from None

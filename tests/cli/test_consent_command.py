@@ -77,6 +77,7 @@ def test_the_table_shows_streams_and_purposes_and_no_name(shelflife):
         (*GRANT[:-1], "missing.txt"),
         (*GRANT, "--at", "yesterday"),
         (*GRANT, "--at", "2026-11-01T08:00:00"),
+        (*GRANT, "--at", "0001-01-01T00:00:00+14:00"),
         (*GRANT, "--expires", "2020-01-01T00:00:00Z"),
         ("consent", "grant", "--stream", "aura", *GRANT[4:]),
         (*WITHDRAW[:-1], "telepathy"),

@@ -7,14 +7,18 @@ import datetime as dt
 import pytest
 import sqlalchemy as sa
 
-from shelflife.control.tables import landed_file, ledger_leaf, lineage_run, upload_device
+from shelflife.control.tables import landed_file, lease, ledger_leaf, lineage_run, upload_device
 from shelflife.errors import RequestRefused
+from shelflife.identity.prepare import merge_terms, prepare
+from shelflife.identity.stages import Running, run
 from shelflife.lake import landing
 from shelflife.lake.inbox import digest, list_inbox
+from shelflife.lake.landing import land
 from shelflife.lake.upload_refusals import Refusal
 from shelflife.seal.upload_scope import UploadScope
 from shelflife.subjects import devices
 from shelflife.subjects.directory import Alias, find
+from shelflife.subjects.landing_keys import retire
 from shelflife.subjects.tombstones import bury
 from tests.conftest import NOW
 from tests.lake.phones import Phone, landed, name_of, ndjson, people_of_rows, refusal, row, window
@@ -204,6 +208,74 @@ def test_a_device_revoked_while_its_upload_is_read(estate, phone, monkeypatch):
 
     monkeypatch.setattr(landing, "detect", detect)
     assert refusal(estate) == Refusal.REVOKED.value[0]
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Do something once, while the first upload is read: after it was opened, before it is committed."""
+
+    def once(action):
+        left, real = [action], landing.detect
+
+        def detect(source):
+            if left:
+                left.pop()()
+            return real(source)
+
+        monkeypatch.setattr(landing, "detect", detect)
+
+    return once
+
+
+def test_a_landing_key_destroyed_while_its_upload_is_read(estate, phone, meanwhile):
+    phone.send("a.upload")
+    meanwhile(lambda: retire(estate, phone.landing_key.key_id.hex(), clock=lambda: NOW))
+    assert refusal(estate) == Refusal.STALE_KEY.value[0]
+
+
+def test_the_same_bytes_landed_by_another_process_meanwhile_land_once(estate, phone, meanwhile):
+    path = phone.send("a.upload")
+    other = estate.settings.inbox.with_name("other")
+    other.mkdir()
+    (other / "b.upload").write_bytes(path.read_bytes())
+    meanwhile(lambda: land(estate, list_inbox(other), clock=lambda: NOW))
+    assert [file.state for file in landed(estate).files] == ["already_landed"]
+    assert people_of_rows(estate) == [name_of(phone)]
+    assert window(estate) == (1, 1)
+
+
+def test_an_owner_who_is_merged_while_their_upload_is_read(estate, phone, meanwhile):
+    land_beat(estate, "remaining", "2026-11-01T08:00:00Z")
+    names = (Alias("account", "remaining"), Alias("account", phone.account))
+
+    def merge():
+        with estate.database.read() as conn:
+            terms = merge_terms(estate, conn, *names)
+        change_id, _ = prepare(estate, terms, NOW)
+        with estate.database.commit() as tx:
+            # The landing that waits here holds a lease of its own; this test cannot wait for it to end.
+            tx.conn.execute(lease.delete())
+        run(estate, change_id, Running(clock=lambda: NOW, wait=lambda _: None))
+
+    phone.send("a.upload")
+    meanwhile(merge)
+    assert landed(estate).total("landed") == 1
+    people = people_of_rows(estate)
+    assert len(people) == 2
+    assert len(set(people)) == 1
+    assert window(estate) == (1, 1)
+    with estate.database.read() as conn:
+        assert (
+            devices.find_device(estate, conn, phone.device_id).owner
+            == find(estate, conn, names[:1])[names[0]].identity_pid
+        )
+
+
+def land_beat(estate, account: str, start: str) -> None:
+    path = estate.settings.inbox / "x" / "first.ndjson"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(ndjson(row(start, subject=account)))
+    assert landed(estate).total("landed") == 1
 
 
 def test_an_upload_that_is_replaced_while_it_is_read(estate, phone, monkeypatch):

@@ -21,21 +21,19 @@ def check_changes(scene: Scene) -> None:
     """Open every record of an identity change; one lies under one person's key and names the other, too."""
     columns = (identity_change.c.change_id, identity_change.c.pid, identity_change.c.sealed)
     held = sa.or_(identity_change.c.pid.is_not(None), identity_change.c.sealed.is_not(None))
-    for row in scene.conn.execute(sa.select(*columns).where(held)):
+    for change_id, pid, sealed in scene.conn.execute(sa.select(*columns).where(held)):
         scene.inspection.looked("control", "identity changes")
-        body = _opened(scene, row)
+        body = None if pid is None or sealed is None else _opened(scene, change_id, bytes(pid), bytes(sealed))
         if body is None:
-            scene.inspection.found("identity_change_of_nobody", f"identity change {row.change_id}")
+            scene.inspection.found("identity_change_of_nobody", f"identity change {change_id}")
         elif _names_target(scene, body):
-            scene.inspection.found("identity_change_names_target", f"identity change {row.change_id}")
+            scene.inspection.found("identity_change_names_target", f"identity change {change_id}")
 
 
-def _opened(scene: Scene, row: sa.Row[Any]) -> dict[str, Any] | None:
-    ring = None if row.pid is None else scene.survey.rings.get(IDENTITY, {}).get(bytes(row.pid))
+def _opened(scene: Scene, change_id: str, pid: bytes, sealed: bytes) -> dict[str, Any] | None:
+    ring = scene.survey.rings.get(IDENTITY, {}).get(pid)
     key = None if ring is None else scene.key(IDENTITY, ring + POSITIONS["profile"])
-    if key is None or row.sealed is None:
-        return None
-    content = opened_value(key, bytes(row.sealed), ("identity-change", row.change_id))
+    content = None if key is None else opened_value(key, sealed, ("identity-change", change_id))
     found: dict[str, Any] | None = None if content is None else json.loads(content)
     return found
 
