@@ -28,6 +28,8 @@ PulledRow = list["str | int | list[Beat] | None"]
 _READ_BYTES = 256 * 1024
 _LONGEST_TOKEN = 1024 * 1024
 _DEEPEST = 12
+_CHARACTERS_OF_A_ROW = 512
+"""A row with more text than most records have counts as several, so that memory stays bounded."""
 _MOST_STATISTICS = 256
 # Raw control characters are not XML, but some iOS versions write them (U+000B in names).
 _CONTROL = bytes(byte for byte in range(1, 32) if byte not in b"\t\n\r")
@@ -59,7 +61,7 @@ class ExportReader:
     """Turns XML events into rows and counts.
 
     Attributes:
-        waiting: how many rows and beats are pulled and not taken yet.
+        waiting: how many rows and beats are pulled and not taken yet; long texts count as further ones.
         export_date: text of the ExportDate element.
     """
 
@@ -231,7 +233,8 @@ class ExportReader:
 
 def _weight(row: PulledRow) -> int:
     beats = row[BEATS]
-    return 1 + (len(beats) if isinstance(beats, list) else 0)
+    texts = sum(len(text) for text in row if isinstance(text, str))
+    return 1 + (len(beats) if isinstance(beats, list) else 0) + texts // _CHARACTERS_OF_A_ROW
 
 
 def _check_root(name: str) -> None:

@@ -131,14 +131,15 @@ def _zones(start: Times, zone: pa.Array, account: str | None) -> dict[str, pa.Ar
     count = len(zone)
     offset = np.asarray(pc.fill_null(start.offset_min, 0)).astype(np.int16)
     basis = np.where(np.asarray(pc.is_valid(start.offset_min)), "export", "unknown").astype(object)
-    names = np.full(count, None, object)
+    stated, names = basis == "export", np.full(count, None, object)
     shifts = offsets_at(account, start.utc)
     if shifts is not None:
         placed = basis == "export"
         offset[placed], names[placed], basis[placed] = np.asarray(shifts)[placed], account, "account"
     given = np.asarray(zone.to_numpy(zero_copy_only=False))
     for name in zone.unique().drop_null().to_pylist():
-        rows = np.flatnonzero(given == name)
+        # The zone of a wall-clock time without an offset says nothing: no export has one, and nothing was placed by it.
+        rows = np.flatnonzero((given == name) & stated)
         own = offsets_at(name, start.utc.take(pa.array(rows)))
         if own is not None:
             offset[rows], names[rows], basis[rows] = own, name, "sample"

@@ -111,6 +111,12 @@ def test_the_zone_of_a_record_wins_over_the_offset_of_the_phone() -> None:
     assert row["local_date"] == dt.date(2026, 7, 4)
 
 
+def test_the_zone_of_a_record_does_not_place_a_time_without_an_offset() -> None:
+    content = record(inside=entry("HKTimeZone", "Europe/Helsinki")).replace(" +0100", "")
+    (row,) = rows_of(export(content))
+    assert (row["utc_offset_min"], row["tz_basis"], row["iana_tz"]) == (None, "unknown", None)
+
+
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "Anna &amp; Bob", "", "x" * 99])
 def test_a_zone_that_is_none_leaves_the_offset_of_the_phone(zone: str) -> None:
     (row,) = rows_of(export(record(inside=entry("HKTimeZone", zone))))

@@ -91,6 +91,7 @@ _APPLE_BEATS = (
     ),
     _APPLE[2],
 )
+_APPLE_NAMES = (_APPLE[0], _RECORD.replace("Ada Apple Watch", "x" * 50_000), _APPLE[2])
 _FITBIT = ("Id,Time,Value\\n", "2022484408,4/12/2016 7:21:05 AM,102\\n", "")
 _NDJSON = (
     "",
@@ -102,8 +103,8 @@ _NDJSON = (
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("parts", "megabytes"),
-    [(_APPLE, 200), (_APPLE_BEATS, 80), (_FITBIT, 200), (_NDJSON, 120)],
-    ids=["apple_health", "apple_beats", "fitbit", "ndjson"],
+    [(_APPLE, 200), (_APPLE_BEATS, 80), (_APPLE_NAMES, 400), (_FITBIT, 200), (_NDJSON, 120)],
+    ids=["apple_health", "apple_beats", "apple_names", "fitbit", "ndjson"],
 )
 def test_a_large_file_is_read_in_bounded_memory(parts: tuple[str, str, str], megabytes: int) -> None:
     done = subprocess.run(
