@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from shelflife.sources.containers import read_head
 from shelflife.sources.delimited import text_pieces
 from shelflife.sources.json_stream import items, values_of
 from shelflife.sources.json_values import digest
-from shelflife.sources.source import HEAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -54,9 +54,7 @@ class Opened:
 
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
-        self.head = b""
-        while len(self.head) < HEAD_BYTES and (chunk := stream.read(HEAD_BYTES - len(self.head))):
-            self.head += chunk
+        self.head = read_head(stream)
         self._front = io.BytesIO(self.head)
 
     def read(self, size: int, /) -> bytes:

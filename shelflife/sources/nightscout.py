@@ -14,7 +14,7 @@ from shelflife.sources.json_stream import paths
 from shelflife.sources.nightscout_records import is_known, record_rows
 from shelflife.sources.observations import Observations
 from shelflife.sources.source import Parsing, SourceType
-from shelflife.sources.vendor_json import unread
+from shelflife.sources.vendor_json import take, unread
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -71,11 +71,7 @@ class Nightscout:
                     elif not isinstance(document.value, dict):
                         found.add(unread(document.value, "record"))
                     else:
-                        row = record_rows(document.value, parsing.profile)
-                        if isinstance(row, str):
-                            parsing.ignore(row)
-                        else:
-                            found.add(row)
+                        take(record_rows(document.value, parsing.profile), found, parsing)
                     yield from found.full()
             yield from found.rest()
 

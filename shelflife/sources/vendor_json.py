@@ -64,14 +64,19 @@ def api_parsing(
                     found.add(unread(value, "record"))
                     continue
                 for row in rows_of(place, value, parsing):
-                    if isinstance(row, str):
-                        parsing.ignore(row)
-                    else:
-                        found.add(row)
+                    take(row, found, parsing)
                     yield from found.full()
         yield from found.rest()
 
     return Parsing(rows)
+
+
+def take(row: Row, found: Observations, parsing: Parsing) -> None:
+    """Add an observation, or count a record that holds no sample."""
+    if isinstance(row, str):
+        parsing.ignore(row)
+    else:
+        found.add(row)
 
 
 def head_places(source: ByteSource) -> frozenset[str]:
