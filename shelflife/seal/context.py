@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -42,6 +43,11 @@ def value_type(kind: pa.DataType) -> pa.DataType:
 
 def schema_digest(schema: pa.Schema) -> bytes:
     """Return 32 bytes that stand for the names, value types and order of the columns."""
+    return _digest_of(schema.remove_metadata())
+
+
+@lru_cache(maxsize=64)
+def _digest_of(schema: pa.Schema) -> bytes:
     described = (part.encode() for field in schema for part in (field.name, str(value_type(field.type))))
     return hashlib.sha256(length_prefixed(described)).digest()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import ijson
@@ -77,13 +78,20 @@ def items(stream: ByteStream, prefixes: Collection[str]) -> Iterator[tuple[str, 
     Raises:
         SourceError: it is not JSON, is cut off, nested without end, or one item is larger than any export's.
     """
-    guarded = Guarded(stream)
-    walk = _Walk(frozenset(prefixes))
+    guarded, wanted, path = Guarded(stream), frozenset(prefixes), _Path()
+    events = ijson.basic_parse(guarded, buf_size=READ_BYTES)
     try:
-        for event, value in ijson.basic_parse(guarded, buf_size=READ_BYTES):
+        for event, value in events:
             guarded.unanswered = 0
-            if walk.step(event, value):
-                yield walk.place, walk.found
+            if event == "map_key":
+                path.name(value)
+            elif event in _CLOSING:
+                path.leave()
+            elif path.place in wanted:
+                opening = event in _OPENING
+                yield path.place, _built(event, events, guarded, path.depth) if opening else value
+            elif event in _OPENING and path.enter(event) > MAX_DEPTH:
+                raise _too_deep()
     except (ijson.JSONError, ValueError, ArithmeticError):
         raise SourceError(
             "The file is not well-formed JSON, or it is cut off.",
@@ -125,75 +133,36 @@ class _Path:
         return len(self._holders)
 
 
-class _Walk:
-    """Follows the events of a document and builds the values at the wanted places only.
-
-    Attributes:
-        place: where the last finished value stands.
-        found: that value.
-    """
-
-    def __init__(self, wanted: frozenset[str]) -> None:
-        self.place, self.found = "", None
-        self._wanted = wanted
-        self._path = _Path()
-        self._open: list[Any] = []
-        self._keys: list[str] = []
-        self._events = self._characters = 0
-
-    def step(self, event: str, value: Any) -> bool:
-        """Take one event. Returns whether a wanted value is finished."""
-        if self._open:
-            return self._inside(event, value)
-        path = self._path
+def _built(opening: str, events: Iterator[tuple[str, Any]], guarded: Guarded, depth: int) -> Any:
+    """Return the object or array that was just opened, `depth` levels down. Every value of a file comes through here."""
+    holder: Any = {} if opening == "start_map" else []
+    outer: list[Any] = []
+    key, characters = "", 0
+    for event, value in itertools.islice(events, MAX_ITEM_EVENTS):
+        guarded.unanswered = 0
         if event == "map_key":
-            path.name(value)
-            return False
-        if event in _CLOSING:
-            path.leave()
-            return False
-        if event not in _OPENING:
-            self.place, self.found = path.place, value
-            return path.place in self._wanted
-        if path.place in self._wanted:
-            self.place, self._events, self._characters = path.place, 0, 0
-            return self._inside(event, value)
-        if path.enter(event) > MAX_DEPTH:
-            raise _too_deep()
-        return False
-
-    def _inside(self, event: str, value: Any) -> bool:
-        self._events += 1
-        if isinstance(value, str):
-            self._characters += len(value)
-        if self._events > MAX_ITEM_EVENTS or self._characters > MAX_ITEM_CHARACTERS:
-            raise _hostile("one item of which is larger than any export's")
-        if event == "map_key":
-            self._keys[-1] = value
+            key, new = value, value
         elif event in _CLOSING:
-            self._keys.pop()
-            self.found = self._open.pop()
-            return not self._open
+            if not outer:
+                return holder
+            holder = outer.pop()
+            continue
+        else:
+            new = {} if event == "start_map" else [] if event == "start_array" else value
+            if type(holder) is dict:
+                holder[key] = new
+            else:
+                holder.append(new)
+        if type(new) is str:
+            characters += len(new)
+            if characters > MAX_ITEM_CHARACTERS:
+                break
         elif event in _OPENING:
-            self._begin({} if event == "start_map" else [])
-        else:
-            self._put(value)
-        return False
-
-    def _begin(self, container: dict[str, Any] | list[Any]) -> None:
-        if self._open:
-            self._put(container)
-        self._open.append(container)
-        self._keys.append("")
-        if self._path.depth + len(self._open) > MAX_DEPTH:
-            raise _too_deep()
-
-    def _put(self, value: Any) -> None:
-        holder = self._open[-1]
-        if isinstance(holder, dict):
-            holder[self._keys[-1]] = value
-        else:
-            holder.append(value)
+            outer.append(holder)
+            holder = new
+            if depth + len(outer) >= MAX_DEPTH:
+                raise _too_deep()
+    raise _hostile("one item of which is larger than any export's")
 
 
 _OPENING = frozenset({"start_map", "start_array"})
