@@ -108,7 +108,7 @@ class ExportReader:
     def take(self, most: int) -> list[PulledRow]:
         """Return at most so many of the rows that are complete; each comes with its beats."""
         taken, self._rows = self._rows[:most], self._rows[most:]
-        self.waiting -= sum(map(_weight, taken))
+        self.waiting = sum(map(_weight, self._rows))
         return taken
 
     def _feed(self, chunk: bytes, *, last: bool, cut: int) -> None:
@@ -233,7 +233,7 @@ class ExportReader:
 
 def _weight(row: PulledRow) -> int:
     beats = row[BEATS]
-    texts = sum(len(text) for text in row if isinstance(text, str))
+    texts = sum(map(len, filter(None, row[:POSITION])))  # type: ignore[arg-type]  # texts, see `POSITION`
     return 1 + (len(beats) if isinstance(beats, list) else 0) + texts // _CHARACTERS_OF_A_ROW
 
 
