@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -12,11 +14,12 @@ from shelflife.lineage.columns import ColumnEdge, columns, record_columns
 from shelflife.signals.vocabulary import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator
 
     from shelflife.control.database import Transaction
     from shelflife.lake.models import Model
 
+_ZONES_OF_MODELS = frozenset({"derived", "analytics"})
 _SQL_TYPES = {
     "binary": "BLOB",
     "bool": "BOOLEAN",
@@ -45,10 +48,41 @@ def record_model(tx: Transaction, model: Model, models: Mapping[str, Model]) -> 
         record_columns(tx, model.name, model_edges(model, models))
 
 
-def dataset_columns(models: Mapping[str, Model]) -> dict[str, dict[str, str]]:
-    """Return the columns of every dataset that lineage names, with their SQL types."""
-    found = {f"raw/{stream}": _sql_columns(stream, models) for stream in STREAMS}
-    return found | {f"{model.zone}/{name}": _sql_columns(name, models) for name, model in models.items()}
+class DatasetColumns(Mapping[str, Mapping[str, str]]):
+    """The columns of every dataset that lineage names (`raw/heart`), with their SQL types.
+
+    Models are read when a dataset that is no raw stream is asked for: checking their SQL takes a while, and a landing
+    names none of them.
+
+    Args:
+        models: gives the models by name.
+    """
+
+    def __init__(self, models: Callable[[], Mapping[str, Model]]) -> None:
+        self._models = models
+        self._raw = {f"raw/{stream}": _sql_columns(stream, {}) for stream in STREAMS}
+
+    def __getitem__(self, dataset: str) -> Mapping[str, str]:
+        """Return the columns of a dataset.
+
+        Raises:
+            KeyError: it is neither a raw stream nor a model.
+        """
+        of_model = dataset.partition("/")[0] in _ZONES_OF_MODELS
+        return self._derived[dataset] if of_model else self._raw[dataset]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the name of every dataset."""
+        return iter(self._raw | self._derived)
+
+    def __len__(self) -> int:
+        """Return how many datasets there are."""
+        return len(self._raw) + len(self._derived)
+
+    @cached_property
+    def _derived(self) -> dict[str, dict[str, str]]:
+        models = self._models()
+        return {f"{model.zone}/{name}": _sql_columns(name, models) for name, model in models.items()}
 
 
 def _sql_columns(name: str, models: Mapping[str, Model]) -> dict[str, str]:

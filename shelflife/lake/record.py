@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shelflife.control.tables import batch as batch_table
 from shelflife.errors import CommitConflict
 from shelflife.lake.catalog import files_by_id, partitions_by_id
-from shelflife.lake.model_columns import dataset_columns
+from shelflife.lake.model_columns import DatasetColumns
 from shelflife.lake.models import load_models
 from shelflife.lineage import record as lineage
 from shelflife.lineage.openlineage import emit_pending
@@ -138,7 +138,7 @@ def close_batch(tx: Transaction, batch: Batch, now: dt.datetime) -> None:
 
 def publish(estate: Estate, now: dt.datetime) -> int:
     """Write the OpenLineage events of every recorded step that has none yet. Returns how many steps."""
-    schemas = dataset_columns(load_models(estate.settings.models))
+    schemas = DatasetColumns(lambda: load_models(estate.settings.models))
     return emit_pending(estate.database, estate.settings.lineage_folder, now, schemas=schemas)
 
 

@@ -49,7 +49,7 @@ def emit_pending(
     """
     emitted = 0
     with _exclusive(folder):
-        while count := _emit_some(db, folder, now, schemas or {}):
+        while count := _emit_some(db, folder, now, {} if schemas is None else schemas):
             emitted += count
     return emitted
 
