@@ -105,7 +105,7 @@ def _layout(header: list[str]) -> str | None:
 
 def _first_time(head: bytes) -> str:
     """Return the first field below the header; the empty text when there is none."""
-    lines = head.decode("utf-8", "replace").splitlines()
+    lines = head.decode("utf-8-sig", "replace").lstrip("\r\n").splitlines()
     fields = next((split_line(line) for line in lines[1:] if line.strip()), None)
     return fields[0].strip() if fields else ""
 

@@ -71,9 +71,9 @@ STAGE_OF_NAME: Mapping[str, str] = MappingProxyType(
     }
 )
 SPECIMEN_SIGNAL: Mapping[int, str] = MappingProxyType(
-    {1: "glucose_interstitial", 2: "glucose_capillary", 6: "glucose_capillary"}
+    {1: "glucose_interstitial", 2: "glucose_capillary"}
 )
-"""Signal of each specimen of a glucose reading: interstitial fluid, capillary blood, whole blood."""
+"""Signal of each specimen of a glucose reading. Whole blood (6) may be a vein's, plasma and serum are a laboratory's."""
 
 PASSIVE: Mapping[int, str] = MappingProxyType(
     {0: "in_vehicle", 3: "still", 4: "unknown", 5: "tilting", 117: "elevator", 118: "escalator"}
@@ -153,7 +153,7 @@ TYPES: tuple[SourceType, ...] = (
         "glucose_capillary",
         "mmol/L",
         "instant",
-        "Of capillary or whole blood; without a specimen set aside.",
+        "Of capillary blood; with another specimen or none it is set aside.",
     ),
     SourceType(GLUCOSE, "glucose_interstitial", "mmol/L", "instant", "Of interstitial fluid."),
     *(

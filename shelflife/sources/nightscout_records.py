@@ -30,6 +30,8 @@ than 40 mg/dL."""
 _NOISY = 3
 """Noise: 1 clean, 2 light, 3 medium, 4 heavy."""
 _LARGEST_MS = 10**15
+_FIRST_US = 315_532_800_000_000
+"""1980-01-01: a date before it is one in seconds, or of a clock that was never set."""
 _FURTHEST_APART = dt.timedelta(days=1)
 _UNITS = {"mg/dl": "mg/dL", "mgdl": "mg/dL", "mmol": "mmol/L", "mmol/l": "mmol/L"}
 _ENTRY_VALUES = ("sgv", "mbg")
@@ -125,7 +127,7 @@ def _entry(kind: str, record: Mapping[str, Any], profile: ProfileFacts) -> Row:
 def _treatment(record: Mapping[str, Any], profile: ProfileFacts) -> Row:
     value = _plain(record.get("glucose"))
     if value is None or value == "":
-        event = record["eventType"]
+        event = text(record["eventType"])
         return f"treatment/{event if event in _EVENTS else 'other'}"
     kind = text(record.get("glucoseType")) or ""
     row: Observation = {
@@ -153,6 +155,8 @@ def _entry_time(record: Mapping[str, Any]) -> Observation:
         start: Time = utc_instant(written) if date is None else str(date)
         return {"start": start, "offset_min": offset}
     row: Observation = {"start": instant, "offset_min": offset}
+    if 0 <= instant < _FIRST_US:
+        row["problem"] = "bad_time"
     if read is not None and read.tzinfo is not None:
         apart = abs(read.timestamp() - instant / 1e6)
         # Seconds in place of milliseconds, or a clock that was never set: nobody knows which one is right.

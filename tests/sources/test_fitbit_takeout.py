@@ -221,3 +221,7 @@ def test_a_whole_archive() -> None:
     assert table.column("signal").to_pylist() == ["heart_rate", "heart_rate", "step_count", "spo2", "spo2"]
     assert parsing.ignored == {"profile": 1, "archive/txt": 1}
     assert [facts.family_name for facts in parsing.profiles] == [CANARY]
+
+
+def test_minutes_of_saturation_below_an_empty_line() -> None:
+    assert read(b"\n" + TABLES["minute_spo2"], "fitbit_takeout_tables")[0].num_rows == 2

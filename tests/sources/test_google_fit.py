@@ -104,6 +104,11 @@ def test_numbers_in_the_units_that_the_vendor_documents(point, signal, value, un
     assert row["value_num"] == pytest.approx(value)
 
 
+def test_glucose_of_whole_blood_is_not_taken_for_that_of_a_finger() -> None:
+    points = [made.point("blood_glucose", 5.5, 1, 1, 1, specimen) for specimen in (3, 4, 6)]
+    assert {row["problem"] for row in rows_of(made.data_set(*points))} == {"unknown_signal"}
+
+
 def test_glucose_of_an_unsaid_specimen_is_set_aside() -> None:
     points = [made.point("blood_glucose", 5.5), made.point("blood_glucose", 5.5, 1, 1, 1, 3)]
     assert problems(read(made.data_set(*points))[0]) == {"unknown_signal": 2}

@@ -168,3 +168,14 @@ def test_without_a_date_the_text_counts() -> None:
 def test_records_of_no_known_type_are_quarantined() -> None:
     table, _ = read(made.entries(made.sgv(), {"type": "mood", "date": made.INSTANT}, 3))
     assert problems(table) == {"bad_record": 2}
+
+
+def test_seconds_in_place_of_milliseconds_are_no_date_even_without_a_text_beside_them() -> None:
+    table, _ = read(made.entries(made.sgv(), made.sgv(date=made.INSTANT // 1000, dateString=None)))
+    assert problems(table) == {"bad_time": 1}
+
+
+@pytest.mark.parametrize("kind", [["Note"], {"a": 1}, None, 7])
+def test_a_treatment_whose_type_is_no_text_is_counted(kind: object) -> None:
+    table, parsing = read(made.entries(made.sgv(), {"eventType": kind, "created_at": "2024-03-31T00:00:00Z"}))
+    assert (table.num_rows, parsing.ignored) == (1, {"treatment/other": 1})
