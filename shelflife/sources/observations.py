@@ -177,9 +177,11 @@ class Observations:
 def _columns(
     rows: Sequence[Observation], common: Observation, zone: str | None, formats: Sequence[str]
 ) -> dict[str, pa.Array]:
+    given = set[str]().union(*rows)
+
     def column(name: str) -> list[Any]:
         default = common.get(name)
-        return [row.get(name, default) for row in rows]
+        return [row.get(name, default) for row in rows] if name in given else [default] * len(rows)
 
     signal = _text_array(column("signal"))
     values = [_as_text(value) for value in column("value")]
