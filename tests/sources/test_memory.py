@@ -103,7 +103,7 @@ _NDJSON = (
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("parts", "megabytes"),
-    [(_APPLE, 200), (_APPLE_BEATS, 80), (_APPLE_NAMES, 400), (_FITBIT, 200), (_NDJSON, 120)],
+    [(_APPLE, 200), (_APPLE_BEATS, 120), (_APPLE_NAMES, 400), (_FITBIT, 200), (_NDJSON, 120)],
     ids=["apple_health", "apple_beats", "apple_names", "fitbit", "ndjson"],
 )
 def test_a_large_file_is_read_in_bounded_memory(parts: tuple[str, str, str], megabytes: int) -> None:
