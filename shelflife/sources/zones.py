@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import polars as pl
 import pyarrow as pa
@@ -35,6 +36,7 @@ class Placed:
     doubtful: pa.Array
 
 
+@lru_cache(maxsize=65_536)
 def is_zone(name: str | None) -> bool:
     """Return whether there is an IANA time zone of this name."""
     return offsets_at(name, pa.array([0], pa.int64())) is not None
