@@ -41,7 +41,11 @@ class Faults:
 
     def of(self, kind: str, resource: dict[str, Any]) -> Fault | None:
         """Return what is wrong with a resource of a kind; None when nothing is."""
-        key = f"{kind} {_without_sound_values(resource)!r}"
+        try:
+            key = f"{kind} {_without_sound_values(resource)!r}"
+        except (ValueError, RecursionError):
+            # A number of thousands of digits, or objects nested without end.
+            return self._judge(kind, resource)
         if len(key) > _LONGEST_KEY:
             return self._judge(kind, resource)
         if key not in self._known:
@@ -87,6 +91,9 @@ def _is_sound_time(value: object) -> bool:
 
 
 def _is_sound_number(value: Decimal | int) -> bool:
+    if isinstance(value, Decimal) and not value.is_finite():
+        return False
+    # A whole number of thousands of digits cannot be written as text.
     return 0 <= value < _LARGEST and _PLAIN.fullmatch(str(value)) is not None
 
 

@@ -117,6 +117,24 @@ def test_every_sound_value_is_one_that_r4_accepts(name: str, when: str, issued: 
         assert fault_of("Observation", {**other, "meta": {"lastUpdated": issued}}) is None
 
 
+ENDLESS: list[Any] = []
+for _ in range(100_000):
+    ENDLESS = [ENDLESS]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), 10**5000, -1, True, ENDLESS],
+    ids=["nan", "signalling", "infinity", "long", "negative", "truth", "nested"],
+)
+def test_what_is_no_plain_number_is_judged_anew(value: Any) -> None:
+    judged: list[dict[str, Any]] = []
+    faults = Faults(lambda _, resource: judged.append(resource))
+    for number in (1, Decimal("1.5"), value):
+        faults.of("Observation", {"valueQuantity": {"value": number}})
+    assert len(judged) == 3
+
+
 def test_equal_resources_are_judged_once() -> None:
     judged: list[dict[str, Any]] = []
     faults = Faults(lambda _, resource: judged.append(resource))
