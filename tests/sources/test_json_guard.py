@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shelflife.errors import SourceError
 from shelflife.sources.json_guard import MOST_DIGITS, Guarded
-from shelflife.sources.json_stream import MAX_ITEM_CHARACTERS, MAX_ITEM_EVENTS, items, paths
+from shelflife.sources.json_stream import MAX_DEPTH, MAX_ITEM_CHARACTERS, MAX_ITEM_EVENTS, items, paths
 from shelflife.sources.registry import ADAPTERS, detect
 from shelflife.sources.source import HEAD_BYTES, ByteSource
 
@@ -113,3 +113,13 @@ def test_an_item_of_too_many_values_or_characters_is_refused() -> None:
 
     with pytest.raises(SourceError, match="larger"):
         read(b"".join(texts()), "item")
+
+
+@pytest.mark.parametrize(("levels", "fine"), [(MAX_DEPTH - 2, True), (MAX_DEPTH - 1, False), (10_000, False)])
+def test_an_item_nested_without_end_is_refused(levels: int, fine: bool) -> None:
+    content = b'[{"a":' + b"[" * levels + b"]" * levels + b"}]"
+    if fine:
+        assert len(read(content, "item")) == 1
+    else:
+        with pytest.raises(SourceError, match="nested"):
+            read(content, "item")
