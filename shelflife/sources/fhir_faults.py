@@ -64,7 +64,7 @@ def _without_sound_values(holder: dict[str, Any]) -> dict[str, Any]:
     if _is_sound_id(plain.get("id")):
         plain["id"] = "x"
     value = plain.get("value")
-    if type(value) in _SOME_NUMBERS and _is_sound_number(value):
+    if value is not None and type(value) in _SOME_NUMBERS and _is_sound_number(value):
         plain["value"] = _SOME_NUMBERS[type(value)]
     for name in _HOLDERS:
         if type(plain.get(name)) is dict:

@@ -37,6 +37,7 @@ class Reader(fitdecode.FitReader):  # type: ignore[misc]
     """Reads FIT files from a stream whose `read` returns as much as was asked for, less only at the end."""
 
     def __init__(self, stream: Any, **options: Any) -> None:
+        self._crc: int
         self._plans: dict[int, _Plan] = {}
         super().__init__(stream, **options)
 
