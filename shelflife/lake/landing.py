@@ -57,6 +57,7 @@ GROUP_BYTES = 64 << 20
 GROUP_FILES = 500
 ATTEMPTS = 5
 UNREADABLE = "unreadable"
+COUNTS = ("samples_in", "landed", "duplicates", "quarantined", "refused")
 Progress = Callable[[int, int], None]
 Clock = Callable[[], "datetime"]
 
@@ -219,12 +220,21 @@ def _readable_entry(estate: Estate, file: InboxFile) -> _Entry:
 
 
 def _mark_known(estate: Estate, entries: Sequence[_Entry]) -> None:
-    """Find the files that were landed before, and files that stand twice in this group."""
+    """Find the files that were landed before, and files that stand twice in this group.
+
+    A file with rows that were refused is read again: what was in their way, such as missing consent, may be gone. A
+    sealed upload is not, since its sequence number was used up.
+    """
     with estate.database.read() as conn:
-        query = sa.select(landed_file.c.digest_mac, landed_file.c.source).where(
+        query = sa.select(landed_file).where(
             landed_file.c.digest_mac.in_([entry.digest for entry in entries])
         )
-        known: dict[bytes, str | None] = {bytes(row.digest_mac): row.source for row in conn.execute(query)}
+        sealed = {entry.digest for entry in entries if entry.digest and is_sealed(entry.file)}
+        known: dict[bytes, str | None] = {
+            bytes(row.digest_mac): row.source
+            for row in conn.execute(query)
+            if not row.refused or bytes(row.digest_mac) in sealed
+        }
     first: dict[bytes, FileOutcome] = {}
     for entry in entries:
         if entry.outcome.state != "landed":
@@ -400,23 +410,33 @@ def _zone(estate: Estate, file: InboxFile, upload: Opened | None) -> str | None:
         return time_zone_of(estate, conn, name)
 
 
+def _with_earlier(tx: Transaction, entry: _Entry) -> dict[str, int]:
+    """Return a file's accounting with that of an earlier reading that refused some of its rows, whose row goes."""
+    outcome, here = entry.outcome, landed_file.c.digest_mac == entry.digest
+    counts = {name: int(getattr(outcome, name)) for name in COUNTS}
+    earlier = tx.conn.execute(sa.select(landed_file).where(here, landed_file.c.refused > 0)).one_or_none()
+    if earlier is not None:
+        tx.conn.execute(landed_file.delete().where(here))
+        for name in ("landed", "quarantined"):
+            counts[name] += getattr(earlier, name)
+        taken = counts["landed"] + counts["quarantined"] + counts["refused"]
+        counts["duplicates"] = max(counts["samples_in"] - taken, 0)
+    return counts
+
+
 def _account(tx: Transaction, batch: Batch, landed: Sequence[_Entry], loader: Loader, now: datetime) -> None:
     record.close_batch(tx, batch, now)
     for entry in landed:
-        outcome = entry.outcome
+        counts = _with_earlier(tx, entry)
         try:
             tx.conn.execute(
                 landed_file.insert().values(
                     digest_mac=entry.digest,
                     batch_id=batch.batch_id,
-                    source=outcome.source or "",
+                    source=entry.outcome.source or "",
                     bytes=entry.state[1],
-                    samples_in=outcome.samples_in,
-                    landed=outcome.landed,
-                    duplicates=outcome.duplicates,
-                    quarantined=outcome.quarantined,
-                    refused=outcome.refused,
                     landed_at=now,
+                    **counts,
                 )
             )
         except sa.exc.IntegrityError:

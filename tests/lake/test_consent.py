@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 import sqlalchemy as sa
 
-from shelflife.control.tables import consent, ledger_leaf, subject
+from shelflife.control.tables import consent, landed_file, ledger_leaf, subject
 from shelflife.errors import ConfigurationError
 from shelflife.lake.inbox import list_inbox
 from shelflife.lake.landing import land
@@ -310,3 +310,22 @@ def test_a_decision_dated_in_the_future_that_is_sent_again_does_not_undo_a_withd
     events = decided(estate, "ada").events
     assert [one.decided_at for one in events] == [NOW, NOW + DAY]
     assert state_at(events, NOW + 3 * DAY)["heart", "collection"] is Standing.WITHDRAWN
+
+
+def test_a_file_that_came_before_its_consent_lands_when_it_is_sent_again(estate, put):
+    body = [beat("ada", MORNING), beat("bob", MORNING), beat("ada", "2026-11-22T09:00:00Z", "mood", 3)]
+    first = land_now(estate, put, *body)
+    assert (first.total("refused"), first.total("landed")) == (3, 0)
+    land_now(estate, put, grants("ada"))
+    again = land_now(estate, put, *body)
+    [file] = again.files
+    assert (file.state, file.landed, file.quarantined, file.refused) == ("landed", 1, 1, 1)
+    land_now(estate, put, grants("bob"))
+    last = land_now(estate, put, *body)
+    assert (last.files[0].landed, last.files[0].duplicates, last.files[0].refused) == (1, 2, 0)
+    # Nothing was refused the last time, so that it is known from now on; its accounting covers all three readings.
+    assert land_now(estate, put, *body).files[0].state == "already_landed"
+    assert landed_rows(estate) == 3
+    with estate.database.read() as conn:
+        rows = conn.execute(sa.select(landed_file).where(landed_file.c.samples_in == 3)).all()
+    assert [(row.landed, row.duplicates, row.quarantined, row.refused) for row in rows] == [(2, 0, 1, 0)]
