@@ -70,9 +70,7 @@ STAGE_OF_NAME: Mapping[str, str] = MappingProxyType(
         "sleep.awake": "awake",
     }
 )
-SPECIMEN_SIGNAL: Mapping[int, str] = MappingProxyType(
-    {1: "glucose_interstitial", 2: "glucose_capillary"}
-)
+SPECIMEN_SIGNAL: Mapping[int, str] = MappingProxyType({1: "glucose_interstitial", 2: "glucose_capillary"})
 """Signal of each specimen of a glucose reading. Whole blood (6) may be a vein's, plasma and serum are a laboratory's."""
 
 PASSIVE: Mapping[int, str] = MappingProxyType(
