@@ -124,10 +124,10 @@ def test_every_record_has_its_own_zone() -> None:
 
 def test_as_many_zones_as_records_take_no_time() -> None:
     content = export(*(record(inside=entry("HKTimeZone", f"Zone{number}@")) for number in range(20_000)))
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert {row["tz_basis"] for row in rows_of(content)} == {"export"}
     # A look at every record for every zone took 4e8 comparisons.
-    assert time.perf_counter() - begun < 8
+    assert time.process_time() - begun < 8
 
 
 def test_the_zone_of_a_record_does_not_place_a_time_without_an_offset() -> None:
