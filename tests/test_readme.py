@@ -27,11 +27,12 @@ def test_every_command_is_in_the_reference():
 
     from shelflife.cli.main import app
 
-    found = set()
-    for name, command in typer.main.get_command(app).commands.items():
-        below = getattr(command, "commands", None)
-        found |= {f"{name} {child}" for child in below} if below else {name}
-    assert found == set(transcripts.COMMANDS)
+    def names(command, path: tuple[str, ...] = ()) -> set[str]:
+        below = getattr(command, "commands", None) or {}
+        found = {name for child, one in below.items() for name in names(one, (*path, child))}
+        return found or {" ".join(path)}
+
+    assert names(typer.main.get_command(app)) == set(transcripts.COMMANDS)
 
 
 def test_the_readme_names_only_make_targets_that_exist():

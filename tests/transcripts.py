@@ -41,6 +41,8 @@ OLD_DAY = dt.date(2022, 11, 21)
 NOT_RUN = ("make ", "export ")
 COMMANDS = (
     "init", "land", "inbox", "sources", "derive", "status", "query", "subjects list", "subjects find", "subjects register",
+    "subjects alias add", "subjects alias end", "subjects transfer", "subjects merge", "subjects split", "subjects zone",
+    "subjects changes", "subjects run", "subjects withdraw",
     "lineage feeds", "lineage where", "audit list", "audit show", "ledger verify",
     "policy check", "policy schema", "policy diff", "policy adopt", "policy schedule",
     "plan", "apply", "hold place", "hold list", "hold show", "hold amend", "hold release", "hold produce",

@@ -7,6 +7,8 @@ holds a stored value.
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +103,21 @@ def _configure_sqlite(connection: Any, record: object) -> None:
     del record
     connection.isolation_level = None
     for pragma in _SQLITE_PRAGMAS:
-        connection.execute(pragma)
+        _set(connection, pragma)
+
+
+def _set(connection: Any, pragma: str) -> None:
+    """Set a pragma. Changing the journal's mode fails at once while another connection does it, whatever the timeout."""
+    for _ in range(BUSY_SECONDS * 20):
+        try:
+            connection.execute(pragma)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+    connection.execute(pragma)
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

@@ -23,7 +23,9 @@ def shelflife(tmp_path):
     (tmp_path / "shelflife.yaml").write_text(
         f"home: estate\ninbox: inbox\nmodels: {ROOT}/sql\npolicies: {ROOT}/retention_policies\n"
     )
-    environment = os.environ | {"SHELFLIFE_SETTINGS": str(tmp_path / "shelflife.yaml"), "TERM": "dumb"}
+    # Where Dagster keeps its runs on this machine is no part of the estate.
+    clean = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    environment = clean | {"SHELFLIFE_SETTINGS": str(tmp_path / "shelflife.yaml"), "TERM": "dumb"}
 
     def run(*arguments: str, stdin: str = "", code: int = 0, **more: str) -> str:
         done = subprocess.run(

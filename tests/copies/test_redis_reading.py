@@ -234,7 +234,8 @@ def test_compression_repeats_what_overlaps():
     assert decompressed(b"\x01ab\xe0\x02\x01", 13) == b"ab" * 6 + b"a"
 
 
-TOKENS = st.lists(st.binary(min_size=16, max_size=16), min_size=1, max_size=40)
+# Pieces are searched together with zeros between them, which no token is: it is a keyed digest.
+TOKENS = st.lists(st.binary(min_size=16, max_size=16).filter(any), min_size=1, max_size=40)
 
 
 @given(TOKENS, st.binary(max_size=300), st.integers(0, 300), st.sampled_from(range(5)))

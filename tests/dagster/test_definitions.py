@@ -60,6 +60,7 @@ def test_definitions_load_and_validate(warehouse, specs):
         "reconcile_copies",
         "backup",
         "consent_withdrawals",
+        "identity_change",
         "request_clocks",
     }
     assert {job.name for job in lifecycle.JOBS} <= jobs
