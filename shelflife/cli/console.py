@@ -63,6 +63,16 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     console.print(table)
 
 
+def print_rows(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, as_json: bool
+) -> None:
+    """Print rows as a table, or as a JSON array with an object a row, named by the columns."""
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table(title, columns, rows)
+
+
 @contextmanager
 def progress_bar(label: str, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
     """Show progress on stderr while the block runs; yields a callback of (done, in all)."""

@@ -12,7 +12,7 @@ import typer
 from shelflife.access.audit import asked_sql, attempts
 from shelflife.cli import identity
 from shelflife.cli.console import Json, clock, messages, opened, print_json, print_table
-from shelflife.control.tables import alias, subject
+from shelflife.control.subject_tables import alias, subject
 from shelflife.errors import ConfigurationError
 from shelflife.ledger.ledger import verify as verify_ledger
 from shelflife.lineage.graph import feeds as column_feeds

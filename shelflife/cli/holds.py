@@ -110,10 +110,7 @@ def list_holds(
         for one in found
     ]
     names = ("hold", "matter", "covers", "streams", "days", "owner", "review", "state")
-    if as_json:
-        print_json([dict(zip(names, row, strict=True)) for row in rows])
-    else:
-        print_table(f"{len(rows)} holds", names, rows)
+    print_rows(f"{len(rows)} holds", names, rows, as_json=as_json)
 
 
 @_hold.command("show")

@@ -71,10 +71,7 @@ def list_all(source: Source, as_json: Json = False) -> None:
         for one in found
     ]
     columns = ["backup", "made at", "data files", "bytes", "opens", "due"]
-    if as_json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
-        return
-    print_table("Backups", columns, rows)
+    print_rows("Backups", columns, rows, as_json=as_json)
 
 
 @_backups.command("expire")

@@ -106,10 +106,7 @@ def list_requests(
         for one in found
     ]  # fmt: skip
     names = ("request", "kind", "scope", "state", "received", "next due")
-    if as_json:
-        print_json([dict(zip(names, row, strict=True)) for row in rows])
-    else:
-        print_table(f"{len(rows)} requests", names, rows)
+    print_rows(f"{len(rows)} requests", names, rows, as_json=as_json)
 
 
 @_request.command()

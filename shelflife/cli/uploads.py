@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shelflife.cli.console import Json, clock, messages, opened, print_json, print_table
+from shelflife.cli.console import Json, clock, messages, opened, print_json, print_rows
 from shelflife.cli.requests import alias_from_stdin
 from shelflife.errors import ConfigurationError, StorageError
 from shelflife.seal.upload_envelope import MOST_PAYLOAD_BYTES, seal_upload
@@ -70,10 +70,7 @@ def list_keys(as_json: Json = False) -> None:
         ]
         for one in found
     ]
-    if as_json:
-        print_json([dict(zip(names, row, strict=True)) for row in rows])
-    else:
-        print_table(f"{len(rows)} landing keys", names, rows)
+    print_rows(f"{len(rows)} landing keys", names, rows, as_json=as_json)
 
 
 @_landing_key.command()
@@ -133,10 +130,7 @@ def list_devices(alias_kind: AliasKind = "account", as_json: Json = False) -> No
         ]
         for one in found
     ]
-    if as_json:
-        print_json([dict(zip(names, row, strict=True)) for row in rows])
-    else:
-        print_table(f"{len(rows)} devices", names, rows)
+    print_rows(f"{len(rows)} devices", names, rows, as_json=as_json)
 
 
 @_device.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from shelflife.control import tables
+from shelflife.control.metadata import REVISION
 
 MIGRATIONS = "shelflife.control:migrations"
 """Where Alembic finds the migrations: inside the installed package."""
@@ -23,8 +23,8 @@ def upgrade(conn: sa.Connection) -> None:
 
 
 def is_current(conn: sa.Connection) -> bool:
-    """Tell whether the database has exactly the schema of `tables.metadata`."""
+    """Tell whether the database has exactly the schema of `control.metadata`."""
     if not sa.inspect(conn).has_table("alembic_version"):
         return False
     revisions = conn.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all()
-    return list(revisions) == [tables.REVISION]
+    return list(revisions) == [REVISION]

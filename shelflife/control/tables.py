@@ -1,34 +1,11 @@
-"""Every table of the control database.
-
-No column holds anything that names a person in clear: aliases are keyed MACs, profiles are sealed, people are
-pseudonyms of one zone. A change here needs a migration in `control/migrations/versions/` and a new `REVISION`.
-"""
+"""The tables of keys, data, lineage, evidence, retention, copies and requests; those about people are `subject_tables`."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
+from shelflife.control.metadata import metadata, words
 from shelflife.control.types import Position, UtcDateTime
-
-REVISION = "0003"
-"""The Alembic revision whose schema equals `metadata`."""
-
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _state(column: str, *allowed: str) -> sa.CheckConstraint:
-    """Allow a column only the named words."""
-    words = ", ".join(f"'{word}'" for word in allowed)
-    return sa.CheckConstraint(f"{column} IN ({words})", name=column)
-
 
 estate = sa.Table(
     "estate",
@@ -96,102 +73,6 @@ lease = sa.Table(
     sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 
-# --- subjects ---------------------------------------------------------------------------------------------
-
-subject = sa.Table(
-    "subject",
-    metadata,
-    sa.Column("pid", sa.LargeBinary(16), primary_key=True),
-    sa.Column("sealed_id", sa.LargeBinary, nullable=False),
-    sa.Column("sealed_profile", sa.LargeBinary),
-    sa.Column("created_at", UtcDateTime, nullable=False),
-)
-
-# A name that passed from one person to another, as a re-sold device's does, has a row for each of them.
-alias = sa.Table(
-    "alias",
-    metadata,
-    sa.Column("alias_mac", sa.LargeBinary(32), primary_key=True),
-    sa.Column("pid", sa.LargeBinary(16), sa.ForeignKey(subject.c.pid), primary_key=True, index=True),
-    sa.Column("kind", sa.String(64), nullable=False),
-    sa.Column("sealed", sa.LargeBinary, nullable=False),
-    # From when until when the name was this person's, sealed under their key; always theirs when absent.
-    sa.Column("sealed_periods", sa.LargeBinary),
-    sa.Column("created_at", UtcDateTime, nullable=False),
-)
-
-tombstone = sa.Table(
-    "tombstone",
-    metadata,
-    sa.Column("alias_mac", sa.LargeBinary(32), primary_key=True),
-    sa.Column("erased_at", UtcDateTime, nullable=False),
-    sa.Column("reason", sa.String(64), nullable=False),
-    # The person came back on purpose: what was observed from then on belongs to a new subject.
-    sa.Column("registered_again_at", UtcDateTime),
-    # What is refused where the name passed on: pairs of times, each open end a null; everything when absent.
-    sa.Column("periods", sa.JSON(none_as_null=True)),
-)
-
-# Names, rows or people that change hands. What the change is about lies sealed under the key of the person `pid`.
-identity_change = sa.Table(
-    "identity_change",
-    metadata,
-    sa.Column("change_id", sa.String(32), primary_key=True),
-    sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("state", sa.String(16), nullable=False, index=True),
-    sa.Column("plan_digest", sa.String(64), nullable=False),
-    sa.Column("facts", sa.JSON, nullable=False),
-    sa.Column("pid", sa.LargeBinary(16), index=True),
-    sa.Column("sealed", sa.LargeBinary),
-    # Ids of replaced files that are to be overwritten before they are unlinked.
-    sa.Column("files", sa.JSON, nullable=False),
-    sa.Column("started_at", UtcDateTime, nullable=False),
-    sa.Column("finished_at", UtcDateTime),
-    _state("kind", "merge", "split", "transfer"),
-    _state("state", "prepared", "moved", "settled", "cleared", "rewritten", "done", "withdrawn"),
-)
-
-# What a person agreed to and took back, oldest first; nothing of it is in clear.
-consent = sa.Table(
-    "consent",
-    metadata,
-    sa.Column("pid", sa.LargeBinary(16), sa.ForeignKey(subject.c.pid), primary_key=True),
-    sa.Column("position", Position, primary_key=True, autoincrement=False),
-    sa.Column("sealed", sa.LargeBinary, nullable=False),
-    sa.Column("recorded_at", UtcDateTime, nullable=False),
-)
-
-# --- sealed uploads ---------------------------------------------------------------------------------------
-
-landing_key = sa.Table(
-    "landing_key",
-    metadata,
-    sa.Column("key_id", sa.String(32), primary_key=True),
-    sa.Column("public_key", sa.LargeBinary, nullable=False),
-    # The private key, sealed under a key of the identity zone's tree that is destroyed when this one is retired.
-    sa.Column("sealed", sa.LargeBinary),
-    sa.Column("key_number", sa.BigInteger),
-    sa.Column("state", sa.String(16), nullable=False, index=True),
-    sa.Column("created_at", UtcDateTime, nullable=False),
-    sa.Column("accepted_until", UtcDateTime),
-    _state("state", "current", "previous", "retired"),
-)
-
-upload_device = sa.Table(
-    "upload_device",
-    metadata,
-    sa.Column("device_mac", sa.LargeBinary(32), primary_key=True),
-    sa.Column("pid", sa.LargeBinary(16), sa.ForeignKey(subject.c.pid), nullable=False, index=True),
-    # The device's signature key, sealed under its owner's key.
-    sa.Column("sealed", sa.LargeBinary, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),
-    # Anti-replay window (RFC 4303, section 3.4.3): the highest sequence number, and which of the 64 up to it were seen.
-    sa.Column("highest_sequence", Position, nullable=False),
-    sa.Column("seen", sa.LargeBinary(8), nullable=False),
-    sa.Column("registered_at", UtcDateTime, nullable=False),
-    _state("state", "active", "revoked"),
-)
-
 # --- landing and files ------------------------------------------------------------------------------------
 
 partition = sa.Table(
@@ -206,7 +87,7 @@ partition = sa.Table(
     sa.Column("key_number", sa.BigInteger),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
-    _state("state", "open", "destroyed"),
+    words("state", "open", "destroyed"),
     sa.UniqueConstraint("zone", "table_name", "retention_class", "period"),
 )
 
@@ -219,8 +100,8 @@ batch = sa.Table(
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("committed_at", UtcDateTime),
     sa.Column("verdict", sa.String(16)),
-    _state("state", "open", "committed", "abandoned"),
-    _state("verdict", "passed", "failed"),
+    words("state", "open", "committed", "abandoned"),
+    words("verdict", "passed", "failed"),
 )
 
 landed_file = sa.Table(
@@ -266,7 +147,7 @@ data_file = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("replaced_at", UtcDateTime),
     sa.Index(None, "partition_id", "state"),
-    _state("state", "pending", "live", "replaced", "collected"),
+    words("state", "pending", "live", "replaced", "collected"),
 )
 
 derivation = sa.Table(
@@ -400,7 +281,7 @@ hold = sa.Table(
     sa.Column("key_number", sa.BigInteger),
     sa.Column("placed_at", UtcDateTime, nullable=False),
     sa.Column("released_at", UtcDateTime),
-    _state("state", "active", "released"),
+    words("state", "active", "released"),
 )
 
 # The people of a hold. Held rows lie under the pseudonym `hold_pid`, which nothing else shares.
@@ -421,7 +302,7 @@ purge_plan = sa.Table(
     sa.Column("made_at", UtcDateTime, nullable=False),
     sa.Column("applied_at", UtcDateTime),
     sa.Column("facts", sa.JSON, nullable=False),
-    _state("state", "applying", "applied"),
+    words("state", "applying", "applied"),
 )
 
 # --- copies -----------------------------------------------------------------------------------------------
@@ -442,7 +323,7 @@ copy_item = sa.Table(
     sa.Column("expires_at", UtcDateTime),
     sa.Column("removed_at", UtcDateTime),
     sa.Index(None, "copy_name", "state"),
-    _state("state", "pending", "live", "removed"),
+    words("state", "pending", "live", "removed"),
 )
 
 # --- requests ---------------------------------------------------------------------------------------------
@@ -462,7 +343,7 @@ request = sa.Table(
     sa.Column("sealed", sa.LargeBinary),
     sa.Column("manifest", sa.LargeBinary),
     sa.Column("facts", sa.JSON, nullable=False),
-    _state("kind", "export", "erasure", "restriction", "rectification"),
+    words("kind", "export", "erasure", "restriction", "rectification"),
 )
 
 request_event = sa.Table(
@@ -484,7 +365,7 @@ request_outcome = sa.Table(
     sa.Column("until", UtcDateTime),
     sa.Column("facts", sa.JSON, nullable=False),
     sa.Column("recorded_at", UtcDateTime, nullable=False),
-    _state(
+    words(
         "outcome",
         "deleted",
         "already_absent",
@@ -513,5 +394,5 @@ certificate = sa.Table(
     sa.Column("stage", sa.String(16), primary_key=True),
     sa.Column("document", sa.Text, nullable=False),
     sa.Column("issued_at", UtcDateTime, nullable=False),
-    _state("stage", "effective", "final"),
+    words("stage", "effective", "final"),
 )

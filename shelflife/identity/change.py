@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import identity_change
+from shelflife.control.subject_tables import identity_change
 from shelflife.errors import ConfigurationError, KeyDestroyed
 from shelflife.identity.selection import Selection, selection_from
 from shelflife.seal.values import open_value, seal_value

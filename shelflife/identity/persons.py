@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import subject, upload_device
+from shelflife.control.subject_tables import subject, upload_device
 from shelflife.seal.values import open_value, seal_value
 from shelflife.subjects import consent_ledger
 from shelflife.subjects.directory import attach, enrol, owners, periods_of, profile_key

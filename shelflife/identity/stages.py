@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ from shelflife.identity.plan import obstacles, plan
 from shelflife.identity.prepare import check
 from shelflife.keys import leases
 from shelflife.keys.pseudonyms import pseudonym
-from shelflife.keys.shredding import locked
+from shelflife.keys.shredding import alone
 from shelflife.lake.awaiting import await_rewrites
 from shelflife.lake.batches import give_up_dead
 from shelflife.lake.collect import collect
@@ -44,7 +44,7 @@ from shelflife.rights.deadlines import DEFAULT_DEADLINE
 from shelflife.subjects.joined import ended_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import datetime
 
     from shelflife.control.database import Transaction
@@ -98,7 +98,7 @@ def run(estate: Estate, change_id: str, running: Running) -> Change:
     """
     if get(estate, change_id).state is State.WITHDRAWN:
         raise RequestRefused("The change was withdrawn.", remedy="Prepare a new one.")
-    with _alone(estate):
+    with alone(estate.settings.home, "erasure"):
         for step in STEPS:
             if get(estate, change_id).state is step.before:
                 if running.progress:
@@ -246,15 +246,6 @@ def _ended(estate: Estate, change_id: str) -> bytes | None:
         if change_in(conn, change_id).kind is not Kind.MERGE:
             return None
         return ended_by(estate, conn, change_id)
-
-
-@contextmanager
-def _alone(estate: Estate) -> Iterator[None]:
-    """Let one process at a time change or erase people."""
-    folder = estate.settings.home / "locks"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    with locked(folder / "erasure.lock", exclusive=True):
-        yield
 
 
 STEPS: tuple[Step, ...] = (

@@ -30,6 +30,20 @@ def locked(path: Path, *, exclusive: bool) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def alone(home: Path, name: str) -> Iterator[None]:
+    """Hold one of an estate's locks; another process waits, and then finds less to do.
+
+    Args:
+        home: the estate's folder.
+        name: what only one process does at a time; `erasure` is also for changes of identity and for restores.
+    """
+    folder = home / "locks"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with locked(folder / f"{name}.lock", exclusive=True):
+        yield
+
+
 def replace(path: Path, content: bytes) -> None:
     """Replace a file's content atomically and durably, then overwrite what it held before.
 

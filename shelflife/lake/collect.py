@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import data_file, identity_change, lease
+from shelflife.control.subject_tables import identity_change
+from shelflife.control.tables import data_file, lease
 from shelflife.errors import StorageError
 from shelflife.subjects.joined import BEGUN
 

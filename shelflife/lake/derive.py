@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from shelflife.control.crashpoints import reached
-from shelflife.control.tables import derivation, subject
+from shelflife.control.subject_tables import subject
+from shelflife.control.tables import derivation
 from shelflife.errors import CommitConflict, KeyDestroyed, LeaseExpired
 from shelflife.keys.leases import renew
 from shelflife.keys.tree import KeyKind

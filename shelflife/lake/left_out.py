@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import consent, subject
+from shelflife.control.subject_tables import consent, subject
 from shelflife.keys.pseudonyms import pseudonym
 from shelflife.lake.model_header import ATTRIBUTES
 from shelflife.policy.loading import load_consent_policy

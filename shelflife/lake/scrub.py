@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from shelflife.control.crashpoints import reached
 from shelflife.control.tables import data_file
 from shelflife.errors import KeyDestroyed, StorageError
-from shelflife.keys.shredding import locked
+from shelflife.keys.shredding import alone
 from shelflife.lake.catalog import (
     DataFile,
     Partition,
@@ -131,7 +131,7 @@ def _scrub_files(estate: Estate, home: Partition, files: Sequence[DataFile], peo
 def _scrub_file(estate: Estate, file: DataFile, places: list[int]) -> Scrubbed:
     path = path_of(estate, file)
     # Two erasures in one file take turns: each ends with a digest over what both have overwritten so far.
-    with _disk_errors(), _alone(estate):
+    with _disk_errors(), alone(estate.settings.home, "scrub"):
         _remember_digest(estate, file, _BEING_SCRUBBED)
         reached("scrub.begun")
         blocks = read_sealed(path).take(pa.array(places, pa.int64()))
@@ -176,14 +176,6 @@ def _remember_digest(estate: Estate, file: DataFile, digest: bytes) -> None:
 def _digest(path: Path) -> bytes:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
-
-
-@contextmanager
-def _alone(estate: Estate) -> Iterator[None]:
-    folder = estate.settings.home / "locks"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    with locked(folder / "scrub.lock", exclusive=True):
-        yield
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import batch, data_file, ledger_leaf, partition, quarantine_count, subject
+from shelflife.control.subject_tables import subject
+from shelflife.control.tables import batch, data_file, ledger_leaf, partition, quarantine_count
 from shelflife.lake.derive import stale
 from shelflife.lake.inbox import list_inbox
 from shelflife.lake.models import load_models

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import (
-    column_edge,
-    estate,
-    lineage_input,
-    lineage_output,
-    lineage_run,
-)
+from shelflife.control.tables import column_edge, estate, lineage_input, lineage_output, lineage_run
 from shelflife.lineage.columns import ColumnEdge
 from shelflife.lineage.record import BYTES, FAILED, RUNNING
 

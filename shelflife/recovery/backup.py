@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from shelflife.control.crashpoints import reached
-from shelflife.control.tables import REVISION, data_file, key_tree, partition
+from shelflife.control.metadata import REVISION
+from shelflife.control.tables import data_file, key_tree, partition
 from shelflife.control.tables import estate as estate_table
 from shelflife.errors import ConfigurationError
 from shelflife.journal import journal

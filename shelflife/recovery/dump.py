@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from shelflife.control import tables
+from shelflife.control import subject_tables, tables
 from shelflife.control.bulk import write_rows
 from shelflife.control.types import UtcDateTime
 from shelflife.errors import SealBroken
@@ -31,7 +31,8 @@ _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
 
 def all_tables() -> list[sa.Table]:
     """Return the tables of the control database, referenced ones before those that refer to them."""
-    return list(tables.metadata.sorted_tables)
+    # Both modules that add tables are imported here, so that their one metadata is whole.
+    return list(subject_tables.subject.metadata.sorted_tables)
 
 
 def dump_table(conn: sa.Connection, table: sa.Table, path: Path) -> WrittenFile:

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from shelflife.config import ZONES
 from shelflife.control.crashpoints import reached
 from shelflife.control.database import ControlDatabase
-from shelflife.control.tables import REVISION, lineage_run
+from shelflife.control.metadata import REVISION
 from shelflife.control.tables import estate as estate_table
+from shelflife.control.tables import lineage_run
 from shelflife.errors import (
     ConfigurationError,
     KeyTreeUnopenable,

@@ -12,24 +12,26 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from shelflife.control.bulk import chunks
-from shelflife.control.tables import (
+from shelflife.control.subject_tables import (
     alias,
-    awaiting_rewrite,
-    batch,
     consent,
-    data_file,
-    hold,
-    hold_subject,
     identity_change,
-    key_counter,
-    keyring,
     landing_key,
-    lease,
-    partition,
-    request,
     subject,
     tombstone,
     upload_device,
+)
+from shelflife.control.tables import (
+    awaiting_rewrite,
+    batch,
+    data_file,
+    hold,
+    hold_subject,
+    key_counter,
+    keyring,
+    lease,
+    partition,
+    request,
 )
 from shelflife.keys.keyrings import KEYRING_SLOTS
 from shelflife.keys.leases import advance_epoch

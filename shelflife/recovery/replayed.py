@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from shelflife.control.bulk import chunks
-from shelflife.control.tables import alias, keyring, partition, request, subject, tombstone, upload_device
+from shelflife.control.subject_tables import alias, subject, tombstone, upload_device
+from shelflife.control.tables import keyring, partition, request
 from shelflife.journal import journal
 from shelflife.rights.request_states import State
 from shelflife.seal.values import open_value

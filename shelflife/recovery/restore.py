@@ -11,7 +11,6 @@ same command; each finds done what was done.
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from shelflife.control.tables import estate as estate_table
 from shelflife.errors import RestoreIncomplete
 from shelflife.estate import Estate
 from shelflife.journal import journal
-from shelflife.keys.shredding import locked
+from shelflife.keys.shredding import alone
 from shelflife.lake.collect import collect
 from shelflife.lake.record import publish
 from shelflife.lake.rewrite import Rewritten, rewrite_without
@@ -47,7 +46,7 @@ from shelflife.subjects.directory import pseudonym_map
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from shelflife.config import Settings
@@ -86,7 +85,8 @@ def restore(
     target = Target(source.resolve())
     manifest = target.choose(witnessed(settings).log, name)
     say = progress or (lambda _: None)
-    with _alone(settings):
+    # No erasure runs beside a restore; a second restore waits and then finds a living database.
+    with alone(settings.home, "erasure"):
         for obstacle in obstacles(settings, target, manifest):
             raise obstacle
         say("tables")
@@ -96,15 +96,6 @@ def restore(
             return _Restore(estate, target, manifest, run, clock, say).finish()
         finally:
             estate.close()
-
-
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    """Let one restore run at a time, and no erasure beside it; a second one waits and then finds a living database."""
-    folder = settings.home / "locks"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with locked(folder / "erasure.lock", exclusive=True):
-        yield
 
 
 @dataclass(frozen=True)

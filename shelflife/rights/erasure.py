@@ -10,13 +10,12 @@ with the next state. `explain` walks the same steps as `run_erasures`.
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shelflife.control.crashpoints import reached
 from shelflife.errors import ConfigurationError, RequestRefused
-from shelflife.keys.shredding import locked
+from shelflife.keys.shredding import alone
 from shelflife.rights import erasure_keys, erasure_places, erasure_proof
 from shelflife.rights.certificates import keep_file
 from shelflife.rights.request_states import ERASING, Kind, State
@@ -25,7 +24,7 @@ from shelflife.subjects.directory import subject_from
 from shelflife.subjects.joined import keepers_of_begun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -117,7 +116,7 @@ def run_erasures(estate: Estate, request_ids: Sequence[str], options: Options) -
     started = time.monotonic()
     for asked in get_all(estate, request_ids):
         _check_runnable(asked)
-    with _alone(estate):
+    with alone(estate.settings.home, "erasure"):
         held_up = _held_up(estate, request_ids)
         for step in STEPS:
             there = get_all(estate, [one for one in request_ids if one not in held_up])
@@ -194,15 +193,6 @@ def _held_up(estate: Estate, request_ids: Sequence[str]) -> set[str]:
 
 def _is_blocked(asked: Request) -> bool:
     return asked.state is State.VERIFIED and bool(_blocked_by(asked))
-
-
-@contextmanager
-def _alone(estate: Estate) -> Iterator[None]:
-    """Let one process at a time erase; another one waits and then finds less to do."""
-    folder = estate.settings.home / "locks"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    with locked(folder / "erasure.lock", exclusive=True):
-        yield
 
 
 def check_options(options: Options) -> None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from shelflife.control.bulk import chunks
 from shelflife.control.crashpoints import reached
-from shelflife.control.tables import alias, consent, subject, upload_device
+from shelflife.control.subject_tables import alias, consent, subject, upload_device
 from shelflife.errors import ReadersRemain
 from shelflife.estate import Secret
 from shelflife.journal.destruction import AwaitingRewrite, Continuation, Destruction, Tombstone

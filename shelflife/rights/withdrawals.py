@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from shelflife.control.bulk import chunks
 from shelflife.control.crashpoints import reached
-from shelflife.control.tables import subject
+from shelflife.control.subject_tables import subject
 from shelflife.policy.consent_events import PURPOSES
 from shelflife.policy.loading import load_consent_policy, load_rulebook
 from shelflife.rights.request_states import Kind

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from shelflife.control.bulk import select_in
-from shelflife.control.tables import consent
+from shelflife.control.subject_tables import consent
 from shelflife.errors import ConfigurationError, KeyDestroyed
 from shelflife.journal.destruction import ConsentRow, Destruction
 from shelflife.journal.journal import record as record_in_journal

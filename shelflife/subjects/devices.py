@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shelflife.control.tables import upload_device
+from shelflife.control.subject_tables import upload_device
 from shelflife.errors import ConfigurationError, RequestRefused
 from shelflife.estate import Secret
 from shelflife.journal.destruction import Destruction

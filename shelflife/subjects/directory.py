@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import alias, subject
+from shelflife.control.subject_tables import alias, subject
 from shelflife.errors import KeyDestroyed
 from shelflife.estate import Secret
 from shelflife.keys.pseudonyms import pseudonym

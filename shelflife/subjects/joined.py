@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import identity_change
+from shelflife.control.subject_tables import identity_change
 from shelflife.errors import KeyDestroyed
 from shelflife.keys.keyrings import KEYRING_SLOTS, slot_of
 from shelflife.seal.values import open_value, seal_value

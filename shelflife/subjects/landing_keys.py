@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from shelflife.control.crashpoints import reached
-from shelflife.control.tables import landing_key
+from shelflife.control.subject_tables import landing_key
 from shelflife.errors import ConfigurationError
 from shelflife.journal.destruction import Destruction
 from shelflife.journal.journal import record

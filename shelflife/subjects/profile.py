@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import sqlalchemy as sa
 
-from shelflife.control.tables import attribute_disclosure, subject
+from shelflife.control.subject_tables import subject
+from shelflife.control.tables import attribute_disclosure
 from shelflife.control.tables import estate as estate_table
 from shelflife.errors import ConfigurationError, KeyDestroyed
 from shelflife.keys.pseudonyms import pseudonym

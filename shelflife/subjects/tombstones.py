@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from shelflife.control.bulk import chunks
-from shelflife.control.tables import tombstone
+from shelflife.control.subject_tables import tombstone
 from shelflife.errors import ConfigurationError
 from shelflife.estate import Secret
 from shelflife.subjects.directory import Alias, alias_digest, has_owners, mint

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from shelflife.control import engines
 from shelflife.control.database import ControlDatabase
-from shelflife.control.tables import alias, estate, tombstone
+from shelflife.control.subject_tables import alias, tombstone
+from shelflife.control.tables import estate
 from shelflife.errors import CommitConflict, ConfigurationError, StorageError
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from shelflife.control import schema, tables
+from shelflife.control import schema
 from shelflife.control.database import ControlDatabase
+from shelflife.control.metadata import REVISION, metadata
 from shelflife.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def _differences(conn: sa.Connection) -> list[object]:
     context = MigrationContext.configure(conn, opts={"compare_type": True})
-    return list(compare_metadata(context, tables.metadata))
+    return list(compare_metadata(context, metadata))
 
 
 def test_the_migrations_end_in_the_tables(database: ControlDatabase) -> None:
@@ -36,7 +37,7 @@ def test_the_comparison_can_fail(database: ControlDatabase) -> None:
 def test_the_named_revision_is_the_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", schema.MIGRATIONS)
-    assert ScriptDirectory.from_config(config).get_heads() == [tables.REVISION]
+    assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
 
 
 def test_creating_again_changes_nothing(database: ControlDatabase, url: str) -> None:

@@ -11,8 +11,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 
-from shelflife.control import schema, tables
+from shelflife.control import schema, subject_tables
 from shelflife.control.database import ControlDatabase
+from shelflife.control.metadata import metadata
 from shelflife.errors import ConfigurationError
 
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -73,10 +74,14 @@ def test_every_row_is_there_after_the_upgrade(before, url):
     upgrade(before, "head")
     database = ControlDatabase.open(url)
     with database.read() as conn:
-        aliases = conn.execute(sa.select(tables.alias).order_by(tables.alias.c.alias_mac)).all()
-        stones = conn.execute(sa.select(tables.tombstone).order_by(tables.tombstone.c.alias_mac)).all()
+        aliases = conn.execute(
+            sa.select(subject_tables.alias).order_by(subject_tables.alias.c.alias_mac)
+        ).all()
+        stones = conn.execute(
+            sa.select(subject_tables.tombstone).order_by(subject_tables.tombstone.c.alias_mac)
+        ).all()
         context = MigrationContext.configure(conn, opts={"compare_type": True})
-        assert list(compare_metadata(context, tables.metadata)) == []
+        assert list(compare_metadata(context, metadata)) == []
     assert [(bytes(row.pid), bytes(row.sealed), row.sealed_periods) for row in aliases] == [
         (PIDS[number % 3], b"name%d" % number, None) for number in range(4)
     ]
@@ -90,13 +95,15 @@ def test_a_name_can_belong_to_a_second_person_after_the_upgrade_and_to_nobody_un
     database = ControlDatabase.open(url)
     row = {"alias_mac": bytes([40]) * 32, "kind": "account", "sealed": b"other", "created_at": NOW}
     with database.commit() as tx:
-        tx.conn.execute(tables.alias.insert().values(pid=PIDS[1], **row))
+        tx.conn.execute(subject_tables.alias.insert().values(pid=PIDS[1], **row))
     with database.commit() as tx:
-        tx.conn.execute(tables.consent.insert().values(pid=PIDS[0], position=1, sealed=b"x", recorded_at=NOW))
+        tx.conn.execute(
+            subject_tables.consent.insert().values(pid=PIDS[0], position=1, sealed=b"x", recorded_at=NOW)
+        )
     for pid in (PIDS[1], b"?" * 16):
         with pytest.raises(sa.exc.DBAPIError), database.commit() as tx:
-            tx.conn.execute(tables.alias.insert().values(pid=pid, **row))
+            tx.conn.execute(subject_tables.alias.insert().values(pid=pid, **row))
     with database.read() as conn:
-        count = sa.select(sa.func.count()).select_from(tables.alias)
+        count = sa.select(sa.func.count()).select_from(subject_tables.alias)
         assert conn.execute(count).scalar_one() == 5
     database.close()

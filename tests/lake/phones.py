@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from shelflife.control.tables import upload_device
+from shelflife.control.subject_tables import upload_device
 from shelflife.lake.inbox import list_inbox
 from shelflife.lake.landing import land
 from shelflife.seal.upload_envelope import seal_upload

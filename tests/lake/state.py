@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 import sqlalchemy as sa
 
-from shelflife.control.tables import alias, data_file, derivation, partition, subject
+from shelflife.control.subject_tables import alias, subject
+from shelflife.control.tables import data_file, derivation, partition
 from shelflife.keys.pseudonyms import pseudonym
 from shelflife.lake.awaiting import awaiting, without
 from shelflife.lake.catalog import files_of_partition, live_files, partitions

@@ -7,7 +7,8 @@ import datetime as dt
 import pytest
 import sqlalchemy as sa
 
-from shelflife.control.tables import consent, landed_file, ledger_leaf, subject
+from shelflife.control.subject_tables import consent, subject
+from shelflife.control.tables import landed_file, ledger_leaf
 from shelflife.errors import ConfigurationError
 from shelflife.lake.inbox import list_inbox
 from shelflife.lake.landing import land

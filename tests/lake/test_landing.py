@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from shelflife.control.tables import alias, subject
+from shelflife.control.subject_tables import alias, subject
 from shelflife.estate import Estate
 from shelflife.lake import landing
 from shelflife.lake.accounting import AccountingBroken

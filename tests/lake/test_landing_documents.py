@@ -6,7 +6,7 @@ import json
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import alias
+from shelflife.control.subject_tables import alias
 from shelflife.lake.inbox import list_inbox
 from shelflife.lake.landing import land
 from tests.canaries import hits

@@ -12,7 +12,8 @@ import sys
 import pytest
 import sqlalchemy as sa
 
-from shelflife.control.tables import landing_key, ledger_leaf
+from shelflife.control.subject_tables import landing_key
+from shelflife.control.tables import ledger_leaf
 from shelflife.errors import ConfigurationError, KeyTreeUnopenable
 from shelflife.estate import Estate
 from shelflife.journal.journal import read_all

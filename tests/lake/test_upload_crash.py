@@ -8,7 +8,8 @@ import signal
 import pytest
 import sqlalchemy as sa
 
-from shelflife.control.tables import landed_file, ledger_leaf, upload_device
+from shelflife.control.subject_tables import upload_device
+from shelflife.control.tables import landed_file, ledger_leaf
 from shelflife.estate import Estate
 from shelflife.lake.inbox import list_inbox
 from shelflife.lake.landing import land

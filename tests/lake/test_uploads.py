@@ -7,7 +7,8 @@ import datetime as dt
 import pytest
 import sqlalchemy as sa
 
-from shelflife.control.tables import landed_file, lease, ledger_leaf, lineage_run, upload_device
+from shelflife.control.subject_tables import upload_device
+from shelflife.control.tables import landed_file, lease, ledger_leaf, lineage_run
 from shelflife.errors import RequestRefused
 from shelflife.identity.prepare import merge_terms, prepare
 from shelflife.identity.stages import Running, run

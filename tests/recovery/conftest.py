@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from shelflife.control.tables import derivation, partition, subject, tombstone
+from shelflife.control.subject_tables import subject, tombstone
+from shelflife.control.tables import derivation, partition
 from shelflife.estate import Estate
 from shelflife.journal.destruction import Destruction
 from shelflife.journal.journal import record

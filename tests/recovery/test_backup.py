@@ -14,7 +14,8 @@ from hypothesis import settings as options
 from hypothesis import strategies as st
 
 from shelflife.control.database import ControlDatabase
-from shelflife.control.tables import data_file, metadata
+from shelflife.control.metadata import metadata
+from shelflife.control.tables import data_file
 from shelflife.errors import ConfigurationError
 from shelflife.estate import Estate
 from shelflife.lake.derive import derive
@@ -162,6 +163,12 @@ def test_nothing_planted_can_be_read_in_a_backup(settings, tmp_path, clock):
     assert not [form for form in wanted if form in cells(tmp_path / "backups")]
     # The search can fail: what is in clear in the database is found.
     assert b"apple_health" in cells(tmp_path / "backups")
+
+
+def test_a_dump_knows_every_table_that_the_database_has(filled):
+    with filled.database.read() as conn:
+        there = set(sa.inspect(conn).get_table_names()) - {"alembic_version"}
+    assert {table.name for table in all_tables()} == there
 
 
 def cells(backups) -> bytes:

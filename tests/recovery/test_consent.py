@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 import sqlalchemy as sa
 
-from shelflife.control.tables import consent
+from shelflife.control.subject_tables import consent
 from shelflife.policy.consent_events import ConsentEvent
 from shelflife.recovery.backup import backup
 from shelflife.recovery.restore import restore

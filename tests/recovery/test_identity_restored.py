@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import identity_change
+from shelflife.control.subject_tables import identity_change
 from shelflife.identity.change import State
 from shelflife.identity.prepare import merge_terms, prepare
 from shelflife.identity.stages import Running, run

@@ -8,17 +8,8 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shelflife.control.tables import (
-    alias,
-    awaiting_rewrite,
-    data_file,
-    identity_change,
-    key_counter,
-    partition,
-    request,
-    subject,
-    tombstone,
-)
+from shelflife.control.subject_tables import alias, identity_change, subject, tombstone
+from shelflife.control.tables import awaiting_rewrite, data_file, key_counter, partition, request
 from shelflife.journal.destruction import (
     AwaitingRewrite,
     Continuation,

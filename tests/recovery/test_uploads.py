@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 import sqlalchemy as sa
 
-from shelflife.control.tables import landing_key, upload_device
+from shelflife.control.subject_tables import landing_key, upload_device
 from shelflife.lake.inbox import list_inbox
 from shelflife.lake.landing import land
 from shelflife.lake.upload_refusals import Refusal

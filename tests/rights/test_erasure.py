@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from shelflife.control.tables import alias, awaiting_rewrite, keyring, request, subject, tombstone
+from shelflife.control.subject_tables import alias, subject, tombstone
+from shelflife.control.tables import awaiting_rewrite, keyring, request
 from shelflife.errors import ReadersRemain, RequestRefused, ResidueFound
 from shelflife.keys import leases
 from shelflife.lake.awaiting import awaiting

@@ -7,7 +7,7 @@ import json
 import pytest
 import sqlalchemy as sa
 
-from shelflife.control.tables import identity_change
+from shelflife.control.subject_tables import identity_change
 from shelflife.errors import RequestRefused
 from shelflife.identity import stages
 from shelflife.identity.change import State, get

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import tombstone, upload_device
+from shelflife.control.subject_tables import tombstone, upload_device
 from shelflife.lake.inbox import list_inbox
 from shelflife.lake.landing import land
 from shelflife.rights.request_states import State

@@ -14,7 +14,8 @@ import pytest
 import sqlalchemy as sa
 
 from shelflife.access.query import query
-from shelflife.control.tables import consent, ledger_leaf, request
+from shelflife.control.subject_tables import consent
+from shelflife.control.tables import ledger_leaf, request
 from shelflife.copies.publish import publish
 from shelflife.copies.reading_models import inputs_of, read_datasets
 from shelflife.copies.registry import load_declarations

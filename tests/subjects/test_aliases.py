@@ -8,7 +8,7 @@ import json
 import pytest
 import sqlalchemy as sa
 
-from shelflife.control.tables import alias
+from shelflife.control.subject_tables import alias
 from shelflife.errors import ConfigurationError
 from shelflife.lake import landing
 from shelflife.lake.inbox import list_inbox

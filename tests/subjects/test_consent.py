@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from shelflife.control.tables import consent
+from shelflife.control.subject_tables import consent
 from shelflife.errors import ConfigurationError, KeyDestroyed, SealBroken
 from shelflife.policy.consent_events import METHODS, PURPOSES, STREAM_NAMES, ConsentEvent
 from shelflife.policy.duration import Duration

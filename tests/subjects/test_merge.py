@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from polars.testing import assert_frame_equal
 
-from shelflife.control.tables import consent, data_file, identity_change, ledger_leaf, upload_device
+from shelflife.control.subject_tables import consent, identity_change, upload_device
+from shelflife.control.tables import data_file, ledger_leaf
 from shelflife.errors import ConfigurationError, PlanOutdated, RequestRefused
 from shelflife.estate import Estate
 from shelflife.identity.change import State, changes, get, withdraw

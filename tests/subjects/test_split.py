@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shelflife.control.tables import data_file, identity_change
+from shelflife.control.subject_tables import identity_change
+from shelflife.control.tables import data_file
 from shelflife.errors import ConfigurationError, RequestRefused
 from shelflife.identity.change import State
 from shelflife.identity.selection import Selection, selection_from

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from shelflife.control.tables import metadata
+from shelflife.control.metadata import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import subject
+from shelflife.control.subject_tables import subject
 from shelflife.copies.erasing import export_from_copies
 from shelflife.lake.models import load_models
 from shelflife.lake.unseal import QUARANTINE, UNCLASSIFIED

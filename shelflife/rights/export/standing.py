@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import awaiting_rewrite, subject
+from shelflife.control.subject_tables import subject
+from shelflife.control.tables import awaiting_rewrite
 from shelflife.errors import CommitConflict, LeaseExpired
 from shelflife.keys import leases
 from shelflife.keys.keyrings import SLOT_NAMES

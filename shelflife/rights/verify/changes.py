@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import identity_change
+from shelflife.control.subject_tables import identity_change
 from shelflife.rights.verify.control import came_back
 from shelflife.rights.verify.people import IDENTITY, PID_BYTES, secret
 from shelflife.rights.verify.primitives import mac, opened_value

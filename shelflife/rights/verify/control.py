@@ -8,18 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import (
-    alias,
-    consent,
-    hold,
-    hold_subject,
-    keyring,
-    metadata,
-    request,
-    subject,
-    tombstone,
-    upload_device,
-)
+from shelflife.control.metadata import metadata
+from shelflife.control.subject_tables import alias, consent, subject, tombstone, upload_device
+from shelflife.control.tables import hold, hold_subject, keyring, request
 from shelflife.rights.verify.contents import pieces
 from shelflife.rights.verify.needles import Needles
 from shelflife.rights.verify.people import secret

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import alias, consent, subject, upload_device
+from shelflife.control.subject_tables import alias, consent, subject, upload_device
 from shelflife.rights.verify.key_pages import number_of
 from shelflife.rights.verify.primitives import mac, opened_value
 from shelflife.rights.verify.raw import POSITIONS

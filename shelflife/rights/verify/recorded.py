@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from shelflife.control.tables import alias, consent, keyring, partition, subject, tombstone, upload_device
+from shelflife.control.subject_tables import alias, consent, subject, tombstone, upload_device
+from shelflife.control.tables import keyring, partition
 from shelflife.errors import ShelflifeError
 from shelflife.estate import Secret
 from shelflife.journal.journal import mark, read_all

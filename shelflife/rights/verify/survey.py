@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from shelflife.control.subject_tables import landing_key
 from shelflife.control.tables import (
     awaiting_rewrite,
     batch,
@@ -17,7 +18,6 @@ from shelflife.control.tables import (
     data_file,
     hold,
     keyring,
-    landing_key,
     lease,
     partition,
     request,

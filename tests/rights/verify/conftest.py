@@ -14,7 +14,8 @@ import sqlalchemy as sa
 import yaml
 
 from shelflife.config import Settings, load_settings
-from shelflife.control.tables import alias, consent, data_file, subject
+from shelflife.control.subject_tables import alias, consent, subject
+from shelflife.control.tables import data_file
 from shelflife.copies.erasing import erase_from_copies
 from shelflife.copies.publish import publish
 from shelflife.copies.tokens import copy_token

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import sqlalchemy as sa
 
-from shelflife.control.tables import identity_change, tombstone
+from shelflife.control.subject_tables import identity_change, tombstone
 from shelflife.identity.prepare import merge_terms, prepare, split_terms, transfer_terms
 from shelflife.identity.selection import Selection
 from shelflife.rights.verify import Target

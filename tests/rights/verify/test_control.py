@@ -11,8 +11,8 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
+from shelflife.control.subject_tables import alias, subject, tombstone
 from shelflife.control.tables import (
-    alias,
     attribute_disclosure,
     batch,
     hold,
@@ -20,8 +20,6 @@ from shelflife.control.tables import (
     keyring,
     lineage_run,
     request,
-    subject,
-    tombstone,
 )
 from shelflife.journal.destruction import Destruction
 from shelflife.journal.destruction import Tombstone as Stone

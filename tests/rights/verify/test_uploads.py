@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from shelflife.control.tables import landing_key, upload_device
+from shelflife.control.subject_tables import landing_key, upload_device
 from shelflife.subjects.landing_keys import retire, rotate
 from tests.conftest import NOW
 from tests.lake.phones import Phone
