@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from shelflife.cli.console import Json, clock, messages, opened, print_json, print_table
 from shelflife.cli.requests import alias_from_stdin
+from shelflife.cli.times import instant
 from shelflife.errors import ConfigurationError
 from shelflife.policy.consent_events import METHODS, PURPOSES, STREAM_NAMES, ConsentEvent
 from shelflife.policy.loading import load_consent_policy
@@ -115,8 +115,8 @@ def _record(
     expires: str | None = None,
 ) -> None:
     now = clock()
-    decided_at = _time(at) if at else now
-    ends = _time(expires) if expires else None
+    decided_at = instant(at) if at else now
+    ends = instant(expires) if expires else None
     try:
         events = [
             ConsentEvent(decision, stream, purpose, method, decided_at, notice, ends)
@@ -138,14 +138,3 @@ def _sha256(notice: Path) -> str:
         return hashlib.sha256(notice.read_bytes()).hexdigest()
     except OSError:
         raise ConfigurationError("The notice cannot be read.", remedy="Name an existing file.") from None
-
-
-def _time(text: str) -> dt.datetime:
-    try:
-        found = dt.datetime.fromisoformat(text)
-        # One without an offset is refused as a decision; one that UTC cannot count would break every look at the ledger.
-        return found if found.tzinfo is None else found.astimezone(dt.UTC)
-    except (ValueError, OverflowError):
-        raise ConfigurationError(
-            "A time cannot be read.", remedy="Write it as 2026-11-23T12:00:00Z."
-        ) from None

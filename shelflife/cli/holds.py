@@ -11,7 +11,16 @@ from typing import Annotated
 
 import typer
 
-from shelflife.cli.console import Json, clock, confirmed, messages, opened, print_json, print_table
+from shelflife.cli.console import (
+    Json,
+    clock,
+    confirmed,
+    messages,
+    opened,
+    print_json,
+    print_rows,
+    print_table,
+)
 from shelflife.errors import ConfigurationError, StorageError
 from shelflife.estate import Estate
 from shelflife.lake.catalog import files_of_partitions

@@ -6,12 +6,12 @@ Aliases are read from stdin, one a line, never from the command line, which is k
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shelflife.cli.console import Json, clock, confirmed, messages, opened, print_json, print_table
+from shelflife.cli.times import instant
 from shelflife.errors import ConfigurationError
 from shelflife.identity.change import changes, get, withdraw
 from shelflife.identity.plan import REASONS
@@ -24,6 +24,10 @@ from shelflife.subjects.periods import Period
 from shelflife.subjects.profile import set_time_zone
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
     from shelflife.estate import Estate
     from shelflife.identity.change import Terms
     from shelflife.identity.plan import Plan
@@ -68,7 +72,7 @@ def add(
 ) -> None:
     """Give a person, whose alias stands in the first line, the further alias of the second line."""
     known, name = _names(kind, to_kind)
-    period = Period(_time(since), _time(until))
+    period = _period(since, until)
     with opened() as estate, estate.database.commit() as tx:
         add_alias(estate, tx, person_behind(estate, tx, known), name, period, clock())
     messages.print("Added. Rows that are landed already stay whose they are.")
@@ -79,7 +83,7 @@ def end(at: Annotated[str, typer.Option(help="From when on it is nobody's.")], k
     """End whoever's the alias on stdin is: later rows under it are refused until somebody gets it."""
     [name] = _names(kind)
     with opened() as estate, estate.database.commit() as tx:
-        end_alias(estate, tx, name, _required(at), clock())
+        end_alias(estate, tx, name, instant(at), clock())
     messages.print("Ended. Rows that are landed already stay whose they are.")
 
 
@@ -104,10 +108,13 @@ def merge(
 ) -> None:
     """Make two subjects one: the one of the first line remains, that of the second line ends."""
     kept, gone = _names(kind, to_kind)
-    with opened() as estate:
-        with estate.database.read() as conn:
-            terms = merge_terms(estate, conn, kept, gone)
-        _go_on(estate, terms, only_preview=only_preview, only_prepare=only_prepare, yes=yes, as_json=as_json)
+    _change(
+        lambda estate, conn: merge_terms(estate, conn, kept, gone),
+        only_preview=only_preview,
+        only_prepare=only_prepare,
+        yes=yes,
+        as_json=as_json,
+    )
 
 
 def split(
@@ -127,12 +134,15 @@ def split(
 ) -> None:
     """Move rows of the subject of the first line to that of the second line, who may be new."""
     source, target = _names(kind, to_kind)
-    period = Period(_time(since), _time(until))
+    period = _period(since, until)
     chosen = Selection(period, tuple(stream or ()), platform, app, device_make, device_model)
-    with opened() as estate:
-        with estate.database.read() as conn:
-            terms = split_terms(estate, conn, source, target, chosen)
-        _go_on(estate, terms, only_preview=only_preview, only_prepare=only_prepare, yes=yes, as_json=as_json)
+    _change(
+        lambda estate, conn: split_terms(estate, conn, source, target, chosen),
+        only_preview=only_preview,
+        only_prepare=only_prepare,
+        yes=yes,
+        as_json=as_json,
+    )
 
 
 def transfer(
@@ -152,10 +162,13 @@ def transfer(
     """Pass the alias of the first line, as of a re-sold device, on to the subject of the second, with the rows since then."""
     name, target = _names(kind, to_kind)
     chosen = Selection(Period(), tuple(stream or ()), platform, app, device_make, device_model)
-    with opened() as estate:
-        with estate.database.read() as conn:
-            terms = transfer_terms(estate, conn, name, target, _required(at), chosen)
-        _go_on(estate, terms, only_preview=only_preview, only_prepare=only_prepare, yes=yes, as_json=as_json)
+    _change(
+        lambda estate, conn: transfer_terms(estate, conn, name, target, instant(at), chosen),
+        only_preview=only_preview,
+        only_prepare=only_prepare,
+        yes=yes,
+        as_json=as_json,
+    )
 
 
 def list_changes(as_json: Json = False) -> None:
@@ -200,20 +213,29 @@ def withdraw_change(
     messages.print("Withdrawn.")
 
 
-def _go_on(
-    estate: Estate, terms: Terms, *, only_preview: bool, only_prepare: bool, yes: bool, as_json: bool
+def _change(
+    terms_of: Callable[[Estate, Connection], Terms],
+    *,
+    only_preview: bool,
+    only_prepare: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
-    found = preview(estate, terms)
-    _show(found, as_json=as_json)
-    if only_preview:
-        return
-    check(found.obstacles)
-    if only_prepare:
-        change_id, _ = prepare(estate, terms, clock())
-        typer.echo(change_id)
-    elif yes or confirmed("rows move", found.rows):
-        change_id, _ = prepare(estate, terms, clock())
-        _run(estate, change_id)
+    """Show what a change would do, and prepare or run it where that is asked for."""
+    with opened() as estate:
+        with estate.database.read() as conn:
+            terms = terms_of(estate, conn)
+        found = preview(estate, terms)
+        _show(found, as_json=as_json)
+        if only_preview:
+            return
+        check(found.obstacles)
+        if only_prepare:
+            change_id, _ = prepare(estate, terms, clock())
+            typer.echo(change_id)
+        elif yes or confirmed("rows move", found.rows):
+            change_id, _ = prepare(estate, terms, clock())
+            _run(estate, change_id)
 
 
 def _run(estate: Estate, change_id: str) -> None:
@@ -250,17 +272,5 @@ def _names(*kinds: str) -> list[Alias]:
     return [Alias(kind, line) for kind, line in zip(kinds, lines, strict=True)]
 
 
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else _required(text)
-
-
-def _required(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise ConfigurationError(
-            "A time is not ISO 8601 with an offset.", remedy="Write it like 2026-11-02T12:00:00Z."
-        )
-    return found.astimezone(UTC)
+def _period(since: str | None, until: str | None) -> Period:
+    return Period(None if since is None else instant(since), None if until is None else instant(until))

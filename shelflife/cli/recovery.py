@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from shelflife.cli.console import Json, clock, confirmed, messages, opened, print_json, print_table
+from shelflife.cli.console import (
+    Json,
+    clock,
+    confirmed,
+    messages,
+    opened,
+    print_json,
+    print_rows,
+    print_table,
+)
 from shelflife.config import load_settings
 from shelflife.errors import PlanRefused, RestoreIncomplete, StorageError
 from shelflife.estate import Estate

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shelflife.cli.console import Json, clock, messages, opened, print_json, print_table
+from shelflife.cli.console import Json, clock, messages, opened, print_json, print_rows, print_table
 from shelflife.cli.erasure import erase as run_erase
 from shelflife.policy.loading import load_rulebook
 from shelflife.rights import requests as register_of
