@@ -103,10 +103,10 @@ def _configure_sqlite(connection: Any, record: object) -> None:
     del record
     connection.isolation_level = None
     for pragma in _SQLITE_PRAGMAS:
-        _set(connection, pragma)
+        set_pragma(connection, pragma)
 
 
-def _set(connection: Any, pragma: str) -> None:
+def set_pragma(connection: Any, pragma: str) -> None:
     """Set a pragma. Changing the journal's mode fails at once while another connection does it, whatever the timeout."""
     for _ in range(BUSY_SECONDS * 20):
         try:

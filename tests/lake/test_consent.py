@@ -18,6 +18,7 @@ from shelflife.subjects.directory import Alias, find
 from shelflife.subjects.profile import read_profile
 from tests.conftest import NOW
 from tests.lake.consents import NOTICE, beat, consent_required, decision, grants
+from tests.lake.phones import Phone
 from tests.lake.state import raw_rows
 
 __all__ = ["consent_required"]
@@ -330,3 +331,15 @@ def test_a_file_that_came_before_its_consent_lands_when_it_is_sent_again(estate,
     with estate.database.read() as conn:
         rows = conn.execute(sa.select(landed_file).where(landed_file.c.samples_in == 3)).all()
     assert [(row.landed, row.duplicates, row.quarantined, row.refused) for row in rows] == [(2, 0, 1, 0)]
+
+
+def test_an_upload_whose_rows_were_refused_is_known_when_the_process_died_before_removing_it(estate):
+    """Its number is used up: reading it again would call it a replay and leave it in the inbox for ever."""
+    phone = Phone(estate, "ada")
+    phone.send("first.sealed")
+    files = list_inbox(estate.settings.inbox)
+    first = land(estate, files, clock=lambda: NOW, keep=True)
+    assert (first.reasons(), first.refused_files) == ({"no_consent": 1}, [])
+    again = land(estate, files, clock=lambda: NOW)
+    assert [file.state for file in again.files] == ["already_landed"]
+    assert list_inbox(estate.settings.inbox) == []
