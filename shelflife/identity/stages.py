@@ -20,7 +20,6 @@ from shelflife.errors import (
     KeyDestroyed,
     LeaseExpired,
     PlanOutdated,
-    ReadersRemain,
     RequestRefused,
 )
 from shelflife.identity.change import Kind, State, change_in, get, move_on, terms_of
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
     from shelflife.identity.change import Change, Terms
 
 ATTEMPTS = 5
-_PAUSE_SECONDS = 0.1
 _TOUCHED_TABLES = ("subject", "alias", "keyring", "key_page", "identity_change", "awaiting_rewrite")
 
 
@@ -171,16 +169,9 @@ def _leave_out(estate: Estate, tx: Transaction, terms: Terms, change_id: str, no
 
 def _settle(estate: Estate, change_id: str, running: Running) -> None:
     """Wait until every reader that could have looked keys or files up has let go."""
-    waited = 0.0
-    while True:
-        with estate.database.read() as conn:
-            remaining = leases.outstanding(conn, running.clock(), leases.current_epoch(conn))
-        if not remaining:
-            break
-        if waited > estate.settings.lease_seconds + 1:
-            raise ReadersRemain("Readers still hold keys from before the change.", remedy="Run it again.")
-        running.wait(_PAUSE_SECONDS)
-        waited += _PAUSE_SECONDS
+    leases.wait_for_readers(
+        estate.database, running.clock, running.wait, estate.settings.lease_seconds, "from before the change"
+    )
     with estate.database.commit() as tx:
         move_on(tx, change_id, State.SETTLED, {})
 

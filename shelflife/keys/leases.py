@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from shelflife.control.tables import erasure_epoch, lease
-from shelflife.errors import LeaseExpired
+from shelflife.errors import LeaseExpired, ReadersRemain
 
 if TYPE_CHECKING:
-    from shelflife.control.database import Transaction
+    from collections.abc import Callable
+
+    from shelflife.control.database import ControlDatabase, Transaction
+
+_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -106,3 +110,38 @@ def outstanding(conn: sa.Connection, now: datetime, before_epoch: int) -> int:
     """Return how many leases of earlier epochs may still hold keys."""
     query = sa.select(sa.func.count()).where(lease.c.epoch < before_epoch, lease.c.expires_at > now)
     return conn.execute(query).scalar_one()
+
+
+def wait_for_readers(
+    database: ControlDatabase,
+    clock: Callable[[], datetime],
+    wait: Callable[[float], None],
+    longest_seconds: float,
+    held: str,
+) -> datetime:
+    """Wait until every reader that could have looked keys up before the newest epoch has let go.
+
+    Args:
+        database: the control database.
+        clock: gives the time.
+        wait: sleeps for some seconds.
+        longest_seconds: how long a lease lasts at most.
+        held: which keys they hold, for the message.
+
+    Returns:
+        The time at which none was left.
+
+    Raises:
+        ReadersRemain: a lease outlives its longest time.
+    """
+    waited = 0.0
+    while True:
+        now = clock()
+        with database.read() as conn:
+            remaining = outstanding(conn, now, current_epoch(conn))
+        if not remaining:
+            return now
+        if waited > longest_seconds + 1:
+            raise ReadersRemain(f"Readers still hold keys {held}.", remedy="Run it again.")
+        wait(_PAUSE_SECONDS)
+        waited += _PAUSE_SECONDS

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from shelflife.control.bulk import chunks
 from shelflife.control.crashpoints import reached
 from shelflife.control.subject_tables import alias, consent, subject, upload_device
-from shelflife.errors import ReadersRemain
 from shelflife.estate import Secret
 from shelflife.journal.destruction import AwaitingRewrite, Continuation, Destruction, Tombstone
 from shelflife.journal.journal import record_all
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from shelflife.subjects.periods import Periods
 
 REASON = "erasure"
-_PAUSE_SECONDS = 0.1
 # Bounds the variables of a statement.
 _AT_ONCE = 400
 
@@ -133,17 +131,9 @@ def settle(estate: Estate, request_ids: Sequence[str], options: Options) -> None
     Raises:
         ReadersRemain: a lease outlives its longest time.
     """
-    waited = 0.0
-    while True:
-        now = options.clock()
-        with estate.database.read() as conn:
-            remaining = leases.outstanding(conn, now, leases.current_epoch(conn))
-        if not remaining:
-            break
-        if waited > estate.settings.lease_seconds + 1:
-            raise ReadersRemain("Readers still hold keys that were destroyed.", remedy="Run it again.")
-        options.wait(_PAUSE_SECONDS)
-        waited += _PAUSE_SECONDS
+    now = leases.wait_for_readers(
+        estate.database, options.clock, options.wait, estate.settings.lease_seconds, "that were destroyed"
+    )
     with estate.database.commit() as tx:
         effective = {"effective_at": now.isoformat()}
         move_on(tx, dict.fromkeys(request_ids, effective), State.EFFECTIVE)

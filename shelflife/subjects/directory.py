@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from shelflife.control.bulk import chunks
 from shelflife.control.subject_tables import alias, subject
 from shelflife.errors import KeyDestroyed
 from shelflife.estate import Secret
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from shelflife.subjects.periods import Periods
 
 PROFILE_STREAM = "profile"
+# Bounds the variables of a statement.
 _CHUNK = 400
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -131,7 +133,7 @@ def known_names(
     """
     keys = estate.keyrings["identity"].keys(conn, pids, PROFILE_STREAM)
     found: dict[bytes, dict[Alias, Periods] | None] = {}
-    for chunk in _chunks(sorted(set(pids))):
+    for chunk in chunks(sorted(set(pids)), _CHUNK):
         for pid in conn.execute(sa.select(subject.c.pid).where(subject.c.pid.in_(chunk))).scalars():
             found[bytes(pid)] = {} if keys.get(bytes(pid)) is not None else None
         for row in conn.execute(sa.select(alias).where(alias.c.pid.in_(chunk))):
@@ -171,7 +173,7 @@ def owners(estate: Estate, conn: sa.Connection, names: Sequence[Alias]) -> dict[
     """
     digests = {alias_digest(estate, conn, name): name for name in names}
     rows: list[tuple[Alias, sa.Row[Any, Any, Any]]] = []
-    for chunk in _chunks(list(digests)):
+    for chunk in chunks(digests, _CHUNK):
         query = sa.select(alias.c.alias_mac, alias.c.pid, alias.c.sealed_periods)
         rows += [
             (digests[bytes(r.alias_mac)], r)
@@ -198,7 +200,7 @@ def by_identity_pid(estate: Estate, conn: sa.Connection, pids: Sequence[bytes]) 
     """Open the directory rows of the given identity-zone pseudonyms."""
     keys = estate.keyrings["identity"].keys(conn, pids, PROFILE_STREAM)
     found: dict[bytes, Subject] = {}
-    for chunk in _chunks(list(pids)):
+    for chunk in chunks(pids, _CHUNK):
         rows = conn.execute(sa.select(subject.c.pid, subject.c.sealed_id).where(subject.c.pid.in_(chunk)))
         for row in rows:
             pid = bytes(row.pid)
@@ -249,7 +251,7 @@ def enrol(estate: Estate, tx: Transaction, newcomers: Sequence[Subject], now: da
     found = estate.keyrings["identity"].keys(tx.conn, pids, PROFILE_STREAM)
     keys = {pid: key for pid, key in found.items() if key is not None}
     known: set[bytes] = set()
-    for chunk in _chunks(pids):
+    for chunk in chunks(pids, _CHUNK):
         rows = tx.conn.execute(sa.select(subject.c.pid).where(subject.c.pid.in_(chunk))).scalars()
         known.update(bytes(pid) for pid in rows)
     for person in newcomers:
@@ -339,8 +341,3 @@ def _opened_alias(key: bytes, row: sa.Row[Any]) -> Alias:
 def _day(now: datetime) -> datetime:
     """Return the start of the day: an exact time would tie a person to the batch that first named them."""
     return now.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _chunks(items: list[bytes]) -> list[list[bytes]]:
-    """Split a list so that no statement passes SQLite's limit on bound variables."""
-    return [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
