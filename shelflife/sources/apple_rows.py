@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from shelflife.sources.apple_types import (
     names_somebody,
     read_device,
 )
+from shelflife.sources.json_values import digest
 from shelflife.sources.rows import in_batches, numbers, parsed_batch, with_positions
 from shelflife.sources.times import Times, iso_times
 from shelflife.sources.zones import offsets_at
@@ -193,7 +193,7 @@ def _record_ids(ids: pa.Array) -> pa.Array:
     if ids.null_count == len(ids):
         return ids
     return pa.array(
-        [text if text is None or _UUID.fullmatch(text) else _digest(text) for text in ids.to_pylist()]
+        [text if text is None or _UUID.fullmatch(text) else digest(text) for text in ids.to_pylist()]
     )
 
 
@@ -208,12 +208,8 @@ def _parent_ids(columns: Mapping[str, Any], rows: NDArray[np.int64]) -> pa.Array
     made = ids.to_pylist()
     content = [columns[name] for name in _CONTENT]
     for row in rows.tolist():
-        made[row] = made[row] or _digest(repr([str(column[row].as_py()) for column in content]))
+        made[row] = made[row] or digest(repr([str(column[row].as_py()) for column in content]))
     return pa.array(made, pa.string())
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _mapped(column: pa.Array, mapping: Callable[[str], str | None]) -> pa.Array:

@@ -33,7 +33,7 @@ from shelflife.errors import SourceError
 from shelflife.signals.sample import MAX_BATCH_ROWS
 from shelflife.signals.vocabulary import SIGNALS
 from shelflife.sources.canonical_columns import COLUMNS, REQUIRED, canonical_batch
-from shelflife.sources.canonical_consent import CONSENT, consent_of
+from shelflife.sources.canonical_consent import CONSENT, consent_of, json_object
 from shelflife.sources.containers import open_content
 from shelflife.sources.delimited import text_pieces
 from shelflife.sources.profile_text import sex
@@ -73,7 +73,7 @@ class CanonicalNdjson:
     def recognises(self, head: bytes) -> bool:
         """Return whether the first line is a sample or a profile."""
         line = head.removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")[0]
-        first = _object(line)
+        first = json_object(line)
         return first is not None and ("record" in first or set(REQUIRED) <= first.keys())
 
     def parse(self, source: ByteSource, *, now: dt.datetime, zone: str | None = None) -> Parsing:
@@ -148,7 +148,7 @@ def _piece(piece: bytes, parsing: Parsing, now: dt.datetime, zone: str | None) -
     for line in piece.splitlines():
         if not line.strip():
             continue
-        found = _object(line)
+        found = json_object(line)
         if found is not None and found.get("record") == "profile" and _learn(found, parsing):
             continue
         if found is not None and found.get("record") == CONSENT and _agree(found, parsing):
@@ -182,16 +182,6 @@ def _person(found: dict[str, Any] | None) -> str | None:
     """Return whom a record that cannot be read is about, so that even it is erased with them."""
     person = (found or {}).get("subject") or (found or {}).get("account")
     return _as_text(person) if isinstance(person, str) else None
-
-
-def _object(line: bytes) -> dict[str, Any] | None:
-    """Return the JSON object of a line; None when it is none, or nested without end."""
-    try:
-        # Decoding first spares the guess at the encoding; a head may end inside a character.
-        found = json.loads(line.decode())
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _agree(record: dict[str, Any], parsing: Parsing) -> bool:

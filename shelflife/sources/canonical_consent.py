@@ -82,27 +82,29 @@ def consents_in(source: ByteSource) -> Iterator[ConsentRecord]:
                 yield from _in_lines(piece)
 
 
+def json_object(line: bytes) -> dict[str, Any] | None:
+    """Return the JSON object of a line; None when it is none, or nested without end."""
+    try:
+        # Decoding first spares the guess at the encoding; a head may end inside a character.
+        found = json.loads(line.decode())
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def begins_with_consent(line: bytes) -> bool:
     """Return whether a file's first line is a consent record."""
-    found = _object(line) if _MARK in line else None
+    found = json_object(line) if _MARK in line else None
     return found is not None and found.get("record") == CONSENT
 
 
 def _in_lines(piece: bytes) -> Iterator[ConsentRecord]:
     for line in piece.splitlines():
-        found = _object(line) if _MARK in line else None
+        found = json_object(line) if _MARK in line else None
         if found is not None and found.get("record") == CONSENT:
             decided = consent_of(found)
             if decided is not None:
                 yield decided
-
-
-def _object(line: bytes) -> dict[str, Any] | None:
-    try:
-        found = json.loads(line.decode())
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _time(text: str) -> dt.datetime:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from shelflife.sources.observations import Observation
+    from shelflife.sources.source import Parsing
 
 TYPES: tuple[SourceType, ...] = (
     SourceType("activities", "workout", note="`other` for names that are not common ones."),
@@ -61,8 +62,8 @@ _UNITS: Mapping[str, str] = MappingProxyType({"Kilometer": "km", "Mile": "mi"})
 _SENSED = frozenset({"auto_detected", "tracker", "mobile_run", "fitstar"})
 
 
-def workout_rows(log: Mapping[str, Any]) -> Iterator[Observation]:
-    """Yield the rows of one activity log: the workout and the parts of it that have a signal."""
+def workout_rows(log: Mapping[str, Any], parsing: Parsing) -> Iterator[Observation]:
+    """Yield the rows of one activity log: the workout and the parts of it that have a signal; count other parts."""
     when = _when(log)
     identity = record_id(log.get("logId"))
     name = text(log.get("activityParentName")) or text(log.get("activityName")) or text(log.get("name"))
@@ -101,14 +102,10 @@ def workout_rows(log: Mapping[str, Any]) -> Iterator[Observation]:
             "statistic": "sum",
             "path": "activities/distance",
         }
-
-
-def counted_parts(log: Mapping[str, Any]) -> list[str]:
-    """Return the parts of an activity log that become no row, as keys for counts."""
-    parts = ["activities/calories"] if log.get("calories") is not None else []
+    if log.get("calories") is not None:
+        parsing.ignore("activities/calories")
     if log.get("distance") is not None and _unit(log) is None:
-        parts.append("activities/distance")
-    return parts
+        parsing.ignore("activities/distance")
 
 
 def _unit(log: Mapping[str, Any]) -> str | None:

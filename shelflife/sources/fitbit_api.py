@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from shelflife.sources.containers import open_content
 from shelflife.sources.fitbit_activities import TYPES as ACTIVITY_TYPES
-from shelflife.sources.fitbit_activities import counted_parts, workout_rows
+from shelflife.sources.fitbit_activities import workout_rows
 from shelflife.sources.fitbit_api_days import TYPES as DAY_TYPES
 from shelflife.sources.fitbit_api_days import day_rows
 from shelflife.sources.fitbit_api_series import (
@@ -143,9 +143,7 @@ def _rows_at(
     elif place == "sleep.item":
         yield from sleep_rows(item, zone)
     elif place == "activities.item":
-        yield from workout_rows(item)
-        for part in counted_parts(item):
-            parsing.ignore(part)
+        yield from workout_rows(item, parsing)
     elif place in _DAYS:
         yield from day_rows(_DAYS[place], item, parsing)
     else:

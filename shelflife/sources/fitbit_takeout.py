@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shelflife.signals.sample import QualityFlag
 from shelflife.sources.containers import open_content
 from shelflife.sources.fitbit_activities import TYPES as ACTIVITY_TYPES
-from shelflife.sources.fitbit_activities import counted_parts, workout_rows
+from shelflife.sources.fitbit_activities import workout_rows
 from shelflife.sources.fitbit_api import COMMON
 from shelflife.sources.fitbit_clocks import Clock, placed_by
 from shelflife.sources.fitbit_sleep import TYPES as SLEEP_TYPES
@@ -137,9 +137,7 @@ def _rows_of(
     elif kind == "sleep":
         yield from sleep_rows(item, zone)
     elif kind == "exercise":
-        yield from workout_rows(item)
-        for part in counted_parts(item):
-            parsing.ignore(part)
+        yield from workout_rows(item, parsing)
     elif kind == "counted" or (kind == "series" and series not in {"", "steps", "distance"}):
         parsing.ignore(series or "other")
     elif kind == "series":

@@ -11,30 +11,27 @@ Source: the README files of the archive, by way of public catalogues of it.
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from shelflife.sources.containers import open_content
-from shelflife.sources.delimited import header_fields, read_lines, split_line
+from shelflife.sources.delimited import header_fields, split_line
 from shelflife.sources.fitbit_api import COMMON
 from shelflife.sources.fitbit_profile import learn_user
 from shelflife.sources.json_values import day_of, record_id
-from shelflife.sources.observations import Observation, Observations
-from shelflife.sources.rows import Column, broken_batch, in_batches
-from shelflife.sources.source import Parsing, SourceType
+from shelflife.sources.source import SourceType
+from shelflife.sources.vendor_tables import table_parsing
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    import pyarrow as pa
+    from shelflife.sources.observations import Observation, Observations
+    from shelflife.sources.source import ByteSource, Parsing
+    from shelflife.sources.vendor_tables import Line
 
-    from shelflife.sources.source import ByteSource
-
-_Line = dict[str, str | None]
 _FIVE_MINUTES = 300
 _NOT_VALID = "50.0"
-_BROKEN: Mapping[str, Column] = {"source_platform": "fitbit", "source_app": "fitbit", "device_make": "Fitbit"}
 _MINUTE_SPO2 = ["timestamp", "value"]
 _LAYOUTS: tuple[tuple[str, frozenset[str]], ...] = (
     ("hrv_details", frozenset({"timestamp", "rmssd", "coverage"})),
@@ -78,23 +75,7 @@ class FitbitTakeoutTables:
 
     def parse(self, source: ByteSource, *, now: dt.datetime, zone: str | None = None) -> Parsing:
         """Return the parse; the rows are about the file's account, `Profile.csv` goes to `profile`."""
-
-        def rows(parsing: Parsing) -> Iterator[pa.RecordBatch]:
-            found = Observations(parsing, COMMON, now=now, zone=zone)
-            with open_content(source) as stream:
-                for lines in read_lines(stream, lambda header: _layout(header) is not None):
-                    layout = _layout(lines.fields.column_names) or ""
-                    for batch in lines.fields.to_batches(max_chunksize=8192):
-                        for line in batch.to_pylist():
-                            _take(line, layout, source.series, found, parsing)
-                        yield from found.full()
-                    parsing.records += len(lines.broken)
-                    yield from in_batches(
-                        broken_batch(lines.broken, lines.broken_positions, _BROKEN, now=now)
-                    )
-            yield from found.rest()
-
-        return Parsing(rows)
+        return table_parsing(source, _layout, partial(_take, source.series), COMMON, now=now, zone=zone)
 
 
 def _layout(header: list[str]) -> str | None:
@@ -110,7 +91,7 @@ def _first_time(head: bytes) -> str:
     return fields[0].strip() if fields else ""
 
 
-def _take(line: _Line, layout: str, series: str, found: Observations, parsing: Parsing) -> None:
+def _take(series: str, line: Line, layout: str, found: Observations, parsing: Parsing) -> None:
     """Take one line: a row, a fact about the person, or a count."""
     if layout == "profile":
         learn_user(parsing, line)
@@ -122,7 +103,7 @@ def _take(line: _Line, layout: str, series: str, found: Observations, parsing: P
         parsing.ignore(layout)
 
 
-def _minute_spo2(line: _Line, series: str) -> Observation:
+def _minute_spo2(line: Line, series: str) -> Observation:
     row: Observation = {"value": line["value"], "start": line["timestamp"], "path": "timestamp,value"}
     if series != "minute_spo2":
         return row
@@ -131,7 +112,7 @@ def _minute_spo2(line: _Line, series: str) -> Observation:
     return {**row, **saturation, "problem": missing}
 
 
-def _hrv_details(line: _Line) -> Observation:
+def _hrv_details(line: Line) -> Observation:
     return {
         **_rmssd(line),
         "start": line["timestamp"],
@@ -140,24 +121,24 @@ def _hrv_details(line: _Line) -> Observation:
     }
 
 
-def _hrv_daily(line: _Line) -> Observation:
+def _hrv_daily(line: Line) -> Observation:
     return {**_rmssd(line), **_day(line)}
 
 
-def _rmssd(line: _Line) -> Observation:
+def _rmssd(line: Line) -> Observation:
     return {"signal": "hrv_rmssd", "value": line["rmssd"], "unit": "ms", "statistic": "rmssd"}
 
 
-def _spo2_daily(line: _Line) -> Observation:
+def _spo2_daily(line: Line) -> Observation:
     value: Observation = {"signal": "spo2", "value": line["average_value"], "unit": "%", "statistic": "mean"}
     return {**value, **_day(line)}
 
 
-def _respiratory_daily(line: _Line) -> Observation:
+def _respiratory_daily(line: Line) -> Observation:
     return {**_breathing(line["daily_respiratory_rate"]), **_day(line)}
 
 
-def _respiratory_night(line: _Line) -> Observation:
+def _respiratory_night(line: Line) -> Observation:
     return {**_breathing(line["full_sleep_breathing_rate"]), "start": line["timestamp"]}
 
 
@@ -165,7 +146,7 @@ def _breathing(value: str | None) -> Observation:
     return {"signal": "respiratory_rate", "value": value, "unit": "breaths/min", "statistic": "mean"}
 
 
-def _sleep_score(line: _Line) -> Observation:
+def _sleep_score(line: Line) -> Observation:
     return {
         "signal": "sleep_score",
         "value": line["overall_score"],
@@ -175,12 +156,12 @@ def _sleep_score(line: _Line) -> Observation:
     }
 
 
-def _day(line: _Line) -> Observation:
+def _day(line: Line) -> Observation:
     """Return the local day that the date of a daily summary's time names, whatever its clock says."""
     return day_of((line["timestamp"] or "").strip()[:10] or None)
 
 
-_READERS: Mapping[str, Callable[[_Line], Observation]] = MappingProxyType(
+_READERS: Mapping[str, Callable[[Line], Observation]] = MappingProxyType(
     {
         "hrv_details": _hrv_details,
         "hrv_daily": _hrv_daily,

@@ -11,20 +11,19 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from shelflife.sources.containers import open_content
-from shelflife.sources.delimited import header_fields, read_lines
+from shelflife.sources.delimited import header_fields
 from shelflife.sources.json_values import day_of
-from shelflife.sources.observations import Observation, Observations
-from shelflife.sources.rows import Column, broken_batch, in_batches
-from shelflife.sources.source import Parsing, SourceType
+from shelflife.sources.observations import Observation
+from shelflife.sources.source import SourceType
+from shelflife.sources.vendor_tables import table_parsing
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    import pyarrow as pa
-
-    from shelflife.sources.source import ByteSource
+    from shelflife.sources.observations import Observations
+    from shelflife.sources.source import ByteSource, Parsing
+    from shelflife.sources.vendor_tables import Line
 
 _COLUMNS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
@@ -42,8 +41,8 @@ _PLACES = ("latitude (deg)", "longitude (deg)")
 _DAY, _START, _END = "Date", "Start time", "End time"
 _TIMES = frozenset({_DAY, _START, _END})
 _SIGNS = (frozenset({"Move Minutes count"}), frozenset({"Step count", "Distance (m)"}))
+_METRICS = "Daily activity metrics"
 _COMMON: Observation = {"source_platform": "google_fit", "source_app": "google_fit"}
-_BROKEN: Mapping[str, Column] = {"source_platform": "google_fit", "source_app": "google_fit"}
 
 
 class GoogleFitMetrics:
@@ -63,36 +62,20 @@ class GoogleFitMetrics:
 
     def recognises(self, head: bytes) -> bool:
         """Return whether the columns are those of the metrics, of days or of the intervals of one day."""
-        return _accepts(header_fields(head))
+        return _layout(header_fields(head)) is not None
 
     def parse(self, source: ByteSource, *, now: dt.datetime, zone: str | None = None) -> Parsing:
         """Return the parse; the rows are about the file's account."""
-
-        def rows(parsing: Parsing) -> Iterator[pa.RecordBatch]:
-            found = Observations(parsing, _COMMON, now=now, zone=zone)
-            with open_content(source) as stream:
-                for lines in read_lines(stream, _accepts):
-                    for batch in lines.fields.to_batches(max_chunksize=1024):
-                        for line in batch.to_pylist():
-                            for row in _cells(line, parsing):
-                                found.add(row)
-                        yield from found.full()
-                    parsing.records += len(lines.broken)
-                    yield from in_batches(
-                        broken_batch(lines.broken, lines.broken_positions, _BROKEN, now=now)
-                    )
-            yield from found.rest()
-
-        return Parsing(rows)
+        return table_parsing(source, _layout, _take, _COMMON, now=now, zone=zone)
 
 
-def _accepts(header: list[str]) -> bool:
+def _layout(header: list[str]) -> str | None:
     dated = header[:1] == [_DAY] or header[:2] == [_START, _END]
-    return dated and any(sign.issubset(header) for sign in _SIGNS)
+    return _METRICS if dated and any(sign.issubset(header) for sign in _SIGNS) else None
 
 
-def _cells(line: Mapping[str, str | None], parsing: Parsing) -> Iterator[Observation]:
-    """Yield a row for each filled cell that has a signal and count the others."""
+def _take(line: Line, layout: str, found: Observations, parsing: Parsing) -> None:
+    """Add a row for each filled cell that has a signal and count the others."""
     when = day_of(line[_DAY]) if _DAY in line else Observation(start=line[_START], end=line[_END])
     for column, cell in line.items():
         if column in _TIMES or cell is None:
@@ -102,11 +85,13 @@ def _cells(line: Mapping[str, str | None], parsing: Parsing) -> Iterator[Observa
             parsing.ignore("location" if column.endswith(_PLACES) else "other metrics")
             continue
         signal, unit, statistic = known
-        yield {
-            **when,
-            "signal": signal,
-            "value": cell,
-            "unit": unit,
-            "statistic": statistic,
-            "path": "Daily activity metrics",
-        }
+        found.add(
+            {
+                **when,
+                "signal": signal,
+                "value": cell,
+                "unit": unit,
+                "statistic": statistic,
+                "path": layout,
+            }
+        )

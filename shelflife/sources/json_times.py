@@ -28,7 +28,7 @@ def utc_instant(value: object) -> Time:
     if not value.endswith(_UTC):
         return value
     read = moment(value)
-    return value if read is None else (read - _EPOCH) // _MICROSECOND
+    return value if read is None else since_epoch(read)
 
 
 def moment(value: object) -> dt.datetime | None:
@@ -39,6 +39,11 @@ def moment(value: object) -> dt.datetime | None:
         return dt.datetime.fromisoformat(value)
     except ValueError:
         return None
+
+
+def since_epoch(moment: dt.datetime) -> int:
+    """Return the microseconds since 1970-01-01T00:00Z of a date-time with an offset."""
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def later(start: dt.datetime, seconds: float) -> str:
@@ -53,9 +58,12 @@ def offset_minutes(value: object) -> int | None:
     """Return the minutes east of UTC of `-05:00`, `+0530` or `Z`; None for anything else."""
     if not isinstance(value, str):
         return None
-    if value in _UTC:
-        return 0
-    match = _OFFSET.fullmatch(value)
+    return 0 if value in _UTC else signed_minutes(value)
+
+
+def signed_minutes(text: str) -> int | None:
+    """Return the minutes of a sign, hours and minutes such as `-05:00` or `+0530`; None for anything else."""
+    match = _OFFSET.fullmatch(text)
     if match is None:
         return None
     minutes = int(match[2]) * 60 + int(match[3])

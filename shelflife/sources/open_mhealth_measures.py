@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from shelflife.sources.activity_names import activity_code
+from shelflife.sources.json_times import since_epoch
 from shelflife.sources.json_values import day_of
 from shelflife.sources.open_mhealth_parts import FRAME, INTERVAL
 
@@ -54,7 +55,6 @@ _MICROSECONDS: Mapping[str, Decimal] = MappingProxyType(
 )
 """Microseconds of a unit of time. A month and a year have no fixed length."""
 _LONGEST = Decimal(10**16)
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def measures(name: str, body: Body, *, sensor: bool = False) -> Iterator[Observation]:
@@ -128,7 +128,7 @@ def _before(end: str, length: int) -> Observation:
     except ValueError:
         return {"problem": "bad_time"}
     offset = moment.utcoffset() or dt.timedelta()
-    last = (moment - _EPOCH) // dt.timedelta(microseconds=1)
+    last = since_epoch(moment)
     return {"start": last - length, "end": last, "offset_min": int(offset.total_seconds() // 60)}
 
 

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from shelflife.signals.sample import QualityFlag
+from shelflife.sources.json_times import moment, signed_minutes, since_epoch
 from shelflife.sources.json_values import record_id
 
 if TYPE_CHECKING:
@@ -49,10 +50,8 @@ _APPS = {
     "com.samsung.android.wear.shealth": "samsung_health",
 }
 _EPOCH_MS = re.compile(r"\d{12,14}")
-_OFFSET = re.compile(r"(?:UTC)?([+-])(\d\d):?([0-5]\d)")
 _CODE = re.compile(r"\d{1,6}")
-_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 (both ends of a difference of UTC times)
-_MICROSECOND = dt.timedelta(microseconds=1)
+_SECOND = 1_000_000
 _GLUCOSE_UNITS = ("mmol/L", "mg/dL")
 
 
@@ -120,20 +119,13 @@ def instant(text: str | None) -> Time:
         return None
     if _EPOCH_MS.fullmatch(text):
         return int(text) * 1000
-    try:
-        read = dt.datetime.fromisoformat(text)
-    except ValueError:
-        return UNREADABLE
-    return UNREADABLE if read.tzinfo is not None else (read - _EPOCH) // _MICROSECOND
+    read = moment(text)
+    return UNREADABLE if read is None or read.tzinfo is not None else since_epoch(read.replace(tzinfo=dt.UTC))
 
 
 def offset(text: str | None) -> int | None:
     """Return the minutes east of UTC of `UTC+0900`."""
-    match = _OFFSET.fullmatch(text or "")
-    if match is None:
-        return None
-    minutes = int(match[2]) * 60 + int(match[3])
-    return -minutes if match[1] == "-" else minutes
+    return signed_minutes((text or "").removeprefix("UTC"))
 
 
 def _sleep(row: Row) -> list[Observation]:
@@ -204,7 +196,7 @@ def _daily_steps(row: Row) -> list[Observation]:
     if kind not in {None, ALL_DEVICES}:
         return []
     begin = instant(row.get("day_time"))
-    day = (_EPOCH + begin * _MICROSECOND).date() if isinstance(begin, int) else None
+    day = dt.datetime.fromtimestamp(begin // _SECOND, dt.UTC).date() if isinstance(begin, int) else None
     return [
         {
             "signal": "step_count",
