@@ -24,10 +24,6 @@ from shelflife.subjects.periods import Period
 from shelflife.subjects.profile import set_time_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sqlalchemy import Connection
-
     from shelflife.estate import Estate
     from shelflife.identity.change import Terms
     from shelflife.identity.plan import Plan
@@ -108,13 +104,10 @@ def merge(
 ) -> None:
     """Make two subjects one: the one of the first line remains, that of the second line ends."""
     kept, gone = _names(kind, to_kind)
-    _change(
-        lambda estate, conn: merge_terms(estate, conn, kept, gone),
-        only_preview=only_preview,
-        only_prepare=only_prepare,
-        yes=yes,
-        as_json=as_json,
-    )
+    with opened() as estate:
+        with estate.database.read() as conn:
+            terms = merge_terms(estate, conn, kept, gone)
+        _go_on(estate, terms, only_preview=only_preview, only_prepare=only_prepare, yes=yes, as_json=as_json)
 
 
 def split(
@@ -136,13 +129,10 @@ def split(
     source, target = _names(kind, to_kind)
     period = _period(since, until)
     chosen = Selection(period, tuple(stream or ()), platform, app, device_make, device_model)
-    _change(
-        lambda estate, conn: split_terms(estate, conn, source, target, chosen),
-        only_preview=only_preview,
-        only_prepare=only_prepare,
-        yes=yes,
-        as_json=as_json,
-    )
+    with opened() as estate:
+        with estate.database.read() as conn:
+            terms = split_terms(estate, conn, source, target, chosen)
+        _go_on(estate, terms, only_preview=only_preview, only_prepare=only_prepare, yes=yes, as_json=as_json)
 
 
 def transfer(
@@ -162,13 +152,10 @@ def transfer(
     """Pass the alias of the first line, as of a re-sold device, on to the subject of the second, with the rows since then."""
     name, target = _names(kind, to_kind)
     chosen = Selection(Period(), tuple(stream or ()), platform, app, device_make, device_model)
-    _change(
-        lambda estate, conn: transfer_terms(estate, conn, name, target, instant(at), chosen),
-        only_preview=only_preview,
-        only_prepare=only_prepare,
-        yes=yes,
-        as_json=as_json,
-    )
+    with opened() as estate:
+        with estate.database.read() as conn:
+            terms = transfer_terms(estate, conn, name, target, instant(at), chosen)
+        _go_on(estate, terms, only_preview=only_preview, only_prepare=only_prepare, yes=yes, as_json=as_json)
 
 
 def list_changes(as_json: Json = False) -> None:
@@ -213,29 +200,20 @@ def withdraw_change(
     messages.print("Withdrawn.")
 
 
-def _change(
-    terms_of: Callable[[Estate, Connection], Terms],
-    *,
-    only_preview: bool,
-    only_prepare: bool,
-    yes: bool,
-    as_json: bool,
+def _go_on(
+    estate: Estate, terms: Terms, *, only_preview: bool, only_prepare: bool, yes: bool, as_json: bool
 ) -> None:
-    """Show what a change would do, and prepare or run it where that is asked for."""
-    with opened() as estate:
-        with estate.database.read() as conn:
-            terms = terms_of(estate, conn)
-        found = preview(estate, terms)
-        _show(found, as_json=as_json)
-        if only_preview:
-            return
-        check(found.obstacles)
-        if only_prepare:
-            change_id, _ = prepare(estate, terms, clock())
-            typer.echo(change_id)
-        elif yes or confirmed("rows move", found.rows):
-            change_id, _ = prepare(estate, terms, clock())
-            _run(estate, change_id)
+    found = preview(estate, terms)
+    _show(found, as_json=as_json)
+    if only_preview:
+        return
+    check(found.obstacles)
+    if only_prepare:
+        change_id, _ = prepare(estate, terms, clock())
+        typer.echo(change_id)
+    elif yes or confirmed("rows move", found.rows):
+        change_id, _ = prepare(estate, terms, clock())
+        _run(estate, change_id)
 
 
 def _run(estate: Estate, change_id: str) -> None:
