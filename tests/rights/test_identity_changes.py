@@ -26,25 +26,13 @@ from tests.subjects.identity_estates import (
     NEW,
     counts,
     fill_twice,
-    filled_folder,
     findings,
-    opened_copy,
+    fixtures_of,
     prepared,
     running,
 )
 
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    """The folder of an estate that nobody changes."""
-    return filled_folder(tmp_path_factory, fill_twice)
-
-
-@pytest.fixture
-def twice(kept, tmp_path):
-    opened = opened_copy(kept, tmp_path)
-    yield opened
-    opened.close()
+kept, twice = fixtures_of(fill_twice)
 
 
 def subject_ids_in_changes(estate, keeper) -> str:

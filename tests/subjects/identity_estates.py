@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pytest
 
 from shelflife.estate import Estate
 from shelflife.identity.prepare import merge_terms, prepare, split_terms, transfer_terms
@@ -87,6 +88,22 @@ def opened_copy(folder: Path, target: Path) -> Estate:
     """Copy an estate and open the copy."""
     shutil.copytree(folder, target, dirs_exist_ok=True)
     return Estate.open(settings_in(target), NOW)
+
+
+def fixtures_of(fill):
+    """Make two fixtures: a folder that a module's tests share and nobody changes, and an opened copy of it for each test."""
+
+    @pytest.fixture(scope="module")
+    def kept(tmp_path_factory):
+        return filled_folder(tmp_path_factory, fill)
+
+    @pytest.fixture
+    def opened(kept, tmp_path):
+        estate = opened_copy(kept, tmp_path)
+        yield estate
+        estate.close()
+
+    return kept, opened
 
 
 def terms(estate: Estate, kind: str, *what, **more):

@@ -45,10 +45,9 @@ from tests.subjects.identity_estates import (
     change,
     counts,
     fill_twice,
-    filled_folder,
     findings,
+    fixtures_of,
     land_rows,
-    opened_copy,
     paths_of,
     prepared,
     raw_pid,
@@ -58,18 +57,7 @@ from tests.subjects.identity_estates import (
     terms,
 )
 
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    """The folder of an estate that nobody changes."""
-    return filled_folder(tmp_path_factory, fill_twice)
-
-
-@pytest.fixture
-def twice(kept, tmp_path):
-    opened = opened_copy(kept, tmp_path)
-    yield opened
-    opened.close()
+kept, twice = fixtures_of(fill_twice)
 
 
 def identities(frame):

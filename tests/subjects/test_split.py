@@ -36,10 +36,9 @@ from tests.subjects.identity_estates import (
     change,
     counts,
     fill_mixed,
-    filled_folder,
     findings,
+    fixtures_of,
     land_rows,
-    opened_copy,
     prepared,
     rows_by_person,
     rows_of,
@@ -51,17 +50,7 @@ SECOND = Selection(device_model="Watch 2")
 WATCH = Alias("device", "serial-2")
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    """The folder of an estate that nobody changes."""
-    return filled_folder(tmp_path_factory, fill_mixed)
-
-
-@pytest.fixture
-def mixed(kept, tmp_path):
-    opened = opened_copy(kept, tmp_path)
-    yield opened
-    opened.close()
+kept, mixed = fixtures_of(fill_mixed)
 
 
 @pytest.mark.parametrize(
