@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from shelflife.signals.sample import QualityFlag
 from shelflife.sources.json_times import moment, signed_minutes, since_epoch
-from shelflife.sources.json_values import record_id
+from shelflife.sources.json_values import day_of, record_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -196,14 +196,15 @@ def _daily_steps(row: Row) -> list[Observation]:
     if kind not in {None, ALL_DEVICES}:
         return []
     begin = instant(row.get("day_time"))
-    day = dt.datetime.fromtimestamp(begin // _SECOND, dt.UTC).date() if isinstance(begin, int) else None
+    when: Observation = {"start": begin}
+    if isinstance(begin, int):
+        when = day_of(dt.datetime.fromtimestamp(begin // _SECOND, dt.UTC).date().isoformat())
     return [
         {
             "signal": "step_count",
             "value": row.get("count"),
             "unit": "steps",
-            "start": begin if day is None else day.isoformat() + "T00:00:00",
-            "end": None if day is None else (day + dt.timedelta(days=1)).isoformat() + "T00:00:00",
+            **when,
             "statistic": "sum",
             "source_record_id": record_id(row.get("datauuid")),
             "source_app": "samsung_health",
