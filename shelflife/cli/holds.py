@@ -11,16 +11,7 @@ from typing import Annotated
 
 import typer
 
-from shelflife.cli.console import (
-    Json,
-    clock,
-    confirmed,
-    messages,
-    opened,
-    print_json,
-    print_rows,
-    print_table,
-)
+from shelflife.cli.console import Json, clock, confirmed, messages, opened, print_json, print_table
 from shelflife.errors import ConfigurationError, StorageError
 from shelflife.estate import Estate
 from shelflife.lake.catalog import files_of_partitions
@@ -119,7 +110,10 @@ def list_holds(
         for one in found
     ]
     names = ("hold", "matter", "covers", "streams", "days", "owner", "review", "state")
-    print_rows(f"{len(rows)} holds", names, rows, as_json=as_json)
+    if as_json:
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        print_table(f"{len(rows)} holds", names, rows)
 
 
 @_hold.command("show")

@@ -7,16 +7,7 @@ from typing import Annotated
 
 import typer
 
-from shelflife.cli.console import (
-    Json,
-    clock,
-    confirmed,
-    messages,
-    opened,
-    print_json,
-    print_rows,
-    print_table,
-)
+from shelflife.cli.console import Json, clock, confirmed, messages, opened, print_json, print_table
 from shelflife.config import load_settings
 from shelflife.errors import PlanRefused, RestoreIncomplete, StorageError
 from shelflife.estate import Estate
@@ -80,7 +71,10 @@ def list_all(source: Source, as_json: Json = False) -> None:
         for one in found
     ]
     columns = ["backup", "made at", "data files", "bytes", "opens", "due"]
-    print_rows("Backups", columns, rows, as_json=as_json)
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        return
+    print_table("Backups", columns, rows)
 
 
 @_backups.command("expire")
