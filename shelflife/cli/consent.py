@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from shelflife.cli.console import Json, clock, messages, opened, print_json, print_table
-from shelflife.cli.requests import alias_from_stdin
+from shelflife.cli.people import alias_from_stdin
 from shelflife.cli.times import instant
 from shelflife.errors import ConfigurationError
 from shelflife.policy.consent_events import METHODS, PURPOSES, STREAM_NAMES, ConsentEvent

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 import typer
 
 from shelflife.cli.console import Json, clock, messages, opened, print_json, print_table
+from shelflife.cli.people import alias_from_stdin
 from shelflife.errors import ConfigurationError, KeyDestroyed, StorageError
 from shelflife.ledger.notes import VerifierKey
 from shelflife.rights import exporting
@@ -66,7 +67,7 @@ def new(
 
     It is sealed to the requester's public key or under a passphrase, and nobody else can open it.
     """
-    alias = _alias(kind)
+    alias = alias_from_stdin(kind)
     key = ExportPublicKey.parse(_text(recipient_key)) if recipient_key else None
     phrase = None if key else Passphrase.new(_passphrase(passphrase_file, confirm=True))
     with opened() as estate:
@@ -158,12 +159,6 @@ def _show(report: ExportReport, *, as_json: bool, path: Path | None = None) -> N
         print_json(facts)
     else:
         print_table("Exported", ["what", "value"], [[k.replace("_", " "), v] for k, v in facts.items()])
-
-
-def _alias(kind: str) -> Alias:
-    if sys.stdin.isatty():
-        messages.print("Type the alias, then Enter:")
-    return Alias(kind, sys.stdin.readline().strip())
 
 
 def _person(estate: Estate, alias: Alias) -> Subject:

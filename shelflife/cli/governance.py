@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -12,12 +11,13 @@ import typer
 from shelflife.access.audit import asked_sql, attempts
 from shelflife.cli import identity
 from shelflife.cli.console import Json, clock, messages, opened, print_json, print_table
+from shelflife.cli.people import alias_from_stdin
 from shelflife.control.subject_tables import alias, subject
 from shelflife.errors import ConfigurationError
 from shelflife.ledger.ledger import verify as verify_ledger
 from shelflife.lineage.graph import feeds as column_feeds
 from shelflife.lineage.graph import render_tree, where_did
-from shelflife.subjects.directory import Alias, find
+from shelflife.subjects.directory import find
 from shelflife.subjects.tombstones import register_again
 
 _EVERY_QUERY = 2**31 - 1
@@ -69,9 +69,7 @@ def find_subject(
     as_json: Json = False,
 ) -> None:
     """Read an alias from stdin (never from the command line, which is kept in histories) and print its opaque id."""
-    if sys.stdin.isatty():
-        messages.print("Type the alias, then Enter:")
-    name = Alias(kind, sys.stdin.readline().strip())
+    name = alias_from_stdin(kind)
     with opened() as estate, estate.database.read() as conn:
         found = find(estate, conn, [name]).get(name)
     if found is None:
@@ -87,9 +85,7 @@ def register_subject(
     kind: Annotated[str, typer.Option(help="What sort of alias it is.")] = "account",
 ) -> None:
     """Let an erased person, whose alias stands on stdin, start anew: what was observed until now stays refused."""
-    if sys.stdin.isatty():
-        messages.print("Type the alias, then Enter:")
-    name = Alias(kind, sys.stdin.readline().strip())
+    name = alias_from_stdin(kind)
     with opened() as estate, estate.database.commit() as tx:
         now = clock()
         register_again(estate, tx, name, now)

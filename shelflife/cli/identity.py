@@ -5,21 +5,19 @@ Aliases are read from stdin, one a line, never from the command line, which is k
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shelflife.cli.console import Json, clock, confirmed, messages, opened, print_json, print_table
+from shelflife.cli.people import aliases_from_stdin
 from shelflife.cli.times import instant
-from shelflife.errors import ConfigurationError
 from shelflife.identity.change import changes, get, withdraw
 from shelflife.identity.plan import REASONS
 from shelflife.identity.prepare import check, merge_terms, prepare, preview, split_terms, transfer_terms
 from shelflife.identity.selection import Selection
 from shelflife.identity.stages import Running, explain, run
 from shelflife.subjects.aliases import add_alias, end_alias, person_behind
-from shelflife.subjects.directory import Alias
 from shelflife.subjects.periods import Period
 from shelflife.subjects.profile import set_time_zone
 
@@ -67,7 +65,7 @@ def add(
     kind: Kind = _ACCOUNT, to_kind: OtherKind = _ACCOUNT, since: Since = None, until: Until = None
 ) -> None:
     """Give a person, whose alias stands in the first line, the further alias of the second line."""
-    known, name = _names(kind, to_kind)
+    known, name = aliases_from_stdin(kind, to_kind)
     period = _period(since, until)
     with opened() as estate, estate.database.commit() as tx:
         add_alias(estate, tx, person_behind(estate, tx, known), name, period, clock())
@@ -77,7 +75,7 @@ def add(
 @_alias.command("end")
 def end(at: Annotated[str, typer.Option(help="From when on it is nobody's.")], kind: Kind = _ACCOUNT) -> None:
     """End whoever's the alias on stdin is: later rows under it are refused until somebody gets it."""
-    [name] = _names(kind)
+    [name] = aliases_from_stdin(kind)
     with opened() as estate, estate.database.commit() as tx:
         end_alias(estate, tx, name, instant(at), clock())
     messages.print("Ended. Rows that are landed already stay whose they are.")
@@ -88,7 +86,7 @@ def zone(
     kind: Kind = _ACCOUNT,
 ) -> None:
     """Say in which time zone the wall-clock times of the person on stdin are; used for the next files."""
-    [alias] = _names(kind)
+    [alias] = aliases_from_stdin(kind)
     with opened() as estate, estate.database.commit() as tx:
         set_time_zone(estate, tx, person_behind(estate, tx, alias), name)
     messages.print("Set.")
@@ -103,7 +101,7 @@ def merge(
     as_json: Json = False,
 ) -> None:
     """Make two subjects one: the one of the first line remains, that of the second line ends."""
-    kept, gone = _names(kind, to_kind)
+    kept, gone = aliases_from_stdin(kind, to_kind)
     with opened() as estate:
         with estate.database.read() as conn:
             terms = merge_terms(estate, conn, kept, gone)
@@ -126,7 +124,7 @@ def split(
     as_json: Json = False,
 ) -> None:
     """Move rows of the subject of the first line to that of the second line, who may be new."""
-    source, target = _names(kind, to_kind)
+    source, target = aliases_from_stdin(kind, to_kind)
     period = _period(since, until)
     chosen = Selection(period, tuple(stream or ()), platform, app, device_make, device_model)
     with opened() as estate:
@@ -150,7 +148,7 @@ def transfer(
     as_json: Json = False,
 ) -> None:
     """Pass the alias of the first line, as of a re-sold device, on to the subject of the second, with the rows since then."""
-    name, target = _names(kind, to_kind)
+    name, target = aliases_from_stdin(kind, to_kind)
     chosen = Selection(Period(), tuple(stream or ()), platform, app, device_make, device_model)
     with opened() as estate:
         with estate.database.read() as conn:
@@ -236,18 +234,6 @@ def _show(found: Plan, *, as_json: bool) -> None:
     print_table("In all", ["what", "count"], facts)
     for one in found.obstacles:
         messages.print(f"In the way: {REASONS[one]}.")
-
-
-def _names(*kinds: str) -> list[Alias]:
-    """Read one alias a kind from stdin."""
-    if sys.stdin.isatty():
-        messages.print("Type each alias on a line of its own:")
-    lines = [sys.stdin.readline().strip() for _ in kinds]
-    if not all(lines):
-        raise ConfigurationError(
-            f"{len(kinds)} aliases are needed on stdin, one a line.", remedy="Pipe them in, or type them."
-        )
-    return [Alias(kind, line) for kind, line in zip(kinds, lines, strict=True)]
 
 
 def _period(since: str | None, until: str | None) -> Period:

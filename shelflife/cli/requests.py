@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +9,12 @@ import typer
 
 from shelflife.cli.console import Json, clock, messages, opened, print_json, print_rows, print_table
 from shelflife.cli.erasure import erase as run_erase
+from shelflife.cli.people import alias_from_stdin
 from shelflife.policy.loading import load_rulebook
 from shelflife.rights import requests as register_of
 from shelflife.rights.clocks import SOON_DAYS, obligations_of, open_alerts
 from shelflife.rights.outcomes import outcomes
 from shelflife.rights.request_states import Kind, State
-from shelflife.subjects.directory import Alias
 
 _request = typer.Typer(help="What people asked for: export, erasure and its clocks.", no_args_is_help=True)
 RequestId = Annotated[str, typer.Argument(help="A request id, as `request list` shows it.")]
@@ -24,13 +23,6 @@ RequestId = Annotated[str, typer.Argument(help="A request id, as `request list` 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.add_typer(_request, name="request")
-
-
-def alias_from_stdin(kind: str) -> Alias:
-    """Read an alias from stdin; never from the command line, which is kept in histories."""
-    if sys.stdin.isatty():
-        messages.print("Type the alias, then Enter:")
-    return Alias(kind, sys.stdin.readline().strip())
 
 
 @_request.command()

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from shelflife.cli.console import Json, clock, messages, opened, print_json, print_rows
-from shelflife.cli.requests import alias_from_stdin
+from shelflife.cli.people import alias_from_stdin
 from shelflife.errors import ConfigurationError, StorageError
 from shelflife.seal.upload_envelope import MOST_PAYLOAD_BYTES, seal_upload
 from shelflife.seal.upload_keys import DevicePublicKey, LandingPublicKey, device_signer

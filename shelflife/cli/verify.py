@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shelflife.cli.console import Json, clock, messages, opened, print_json, print_table
+from shelflife.cli.people import alias_from_stdin
 from shelflife.errors import ConfigurationError, LedgerBroken, ResidueFound, RestoreIncomplete
 from shelflife.rights.verify import RULES, recorded_targets, targets_from_alias
 from shelflife.rights.verify import verify as run_verification
-from shelflife.subjects.directory import Alias
 
 if TYPE_CHECKING:
     from shelflife.estate import Estate
@@ -77,11 +76,7 @@ def verify(
 
 def _targets(estate: Estate, kind: str) -> list[Target]:
     """Read one alias; it is on no command line, which is kept in histories."""
-    if sys.stdin.isatty():
-        messages.print("Type the alias, then Enter:")
-    name = Alias(kind, sys.stdin.readline().strip())
-    if not name.value:
-        raise ConfigurationError("No alias was given.", remedy="Write it to stdin.")
+    name = alias_from_stdin(kind)
     return targets_from_alias(estate, [name])
 
 

@@ -38,7 +38,7 @@ _GENDERS = frozenset({"female", "male", "other"})
 _TIMES = ("effectiveDateTime", "effectiveInstant")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Link:
     """A resource and where it stands.
 

@@ -30,7 +30,7 @@ _LONGEST_TEXT = 1_000_000
 _OPEN_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d{1,20}", re.ASCII)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Document:
     """One JSON value of a file.
 

@@ -119,7 +119,7 @@ def series_of(name: str) -> str:
     return word if word in _SERIES else ""
 
 
-@dataclass
+@dataclass(repr=False)
 class ProfileFacts:
     """Direct identifiers that a source holds about a person; they go here and nowhere else.
 
