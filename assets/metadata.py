@@ -118,6 +118,7 @@ _RUN_FACTS: Mapping[str, tuple[str, Callable[[object], dg.MetadataValue]]] = {
     "requests_registered": ("erasure requests registered", _count),
     "residues": ("residues", _count),
     "root_keys_destroyed": ("root keys destroyed", _count),
+    "landing_keys_destroyed": ("landing keys destroyed", _count),
     "rows": ("dagster/partition_row_count", _count),
     "rows_derived": ("rows derived", _count),
     "rows_preserved": ("rows preserved for holds", _count),

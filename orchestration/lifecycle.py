@@ -169,7 +169,7 @@ def finish_deferred(context: dg.OpExecutionContext, estate: EstateResource) -> N
 
 @dg.op(pool=LIFECYCLE_POOL, out=dg.Out(dg.Nothing))
 def finalize(context: dg.OpExecutionContext, estate: EstateResource) -> None:
-    """Destroy the root keys whose finality window is over and close the erasures behind them."""
+    """Destroy the keys whose time is over, root keys and landing keys, and close the erasures behind them."""
 
     def work() -> finality.Finalized:
         with estate.opened() as opened:
@@ -178,7 +178,13 @@ def finalize(context: dg.OpExecutionContext, estate: EstateResource) -> None:
             return done
 
     done = neutral(work)
-    context.add_output_metadata(facts(root_keys_destroyed=done.root_keys, erasures_final=len(done.requests)))
+    context.add_output_metadata(
+        facts(
+            root_keys_destroyed=done.root_keys,
+            landing_keys_destroyed=done.landing_keys,
+            erasures_final=len(done.requests),
+        )
+    )
 
 
 @dg.op(pool=LIFECYCLE_POOL, out=dg.Out(dg.Nothing))

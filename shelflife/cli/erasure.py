@@ -98,7 +98,7 @@ def erase(
 
 
 def finalize(as_json: Json = False) -> None:
-    """Do what erasures left for later, and destroy the root keys whose finality window is over.
+    """Do what erasures left for later, and destroy the root keys whose finality window is over, and old landing keys.
 
     After that no backup of the control database opens what was erased, and the requests get their last certificate.
     """
@@ -109,6 +109,7 @@ def finalize(as_json: Json = False) -> None:
     facts = {
         "finished": len(finished),
         "root_keys_destroyed": found.root_keys,
+        "landing_keys_destroyed": found.landing_keys,
         "final": len(found.requests),
         "journal_records_forgotten": forgotten,
     }

@@ -28,6 +28,7 @@ from shelflife.rights.requests import (
     requests,
     shred,
 )
+from shelflife.subjects import landing_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,9 +48,10 @@ PHYSICAL = "physical_at"
 
 @dataclass(frozen=True)
 class Finalized:
-    """What became final: root keys destroyed, and the requests that got their last certificate."""
+    """What became final: keys destroyed, and the requests that got their last certificate."""
 
     root_keys: int
+    landing_keys: int
     requests: list[str]
 
 
@@ -124,7 +126,11 @@ def _stage(asked: Request) -> Stage:
 
 
 def finalize(estate: Estate, *, clock: Callable[[], datetime]) -> Finalized:
-    """Destroy the root keys whose finality window is over, then close the erasures that no backup can undo any more."""
+    """Destroy the root keys whose finality window is over, then close the erasures that no backup can undo any more.
+
+    Landing keys past their grace time go first: nobody else destroys them in an estate that rotates seldom.
+    """
+    overdue = landing_keys.retire(estate, clock=clock)
     now = clock()
     window = timedelta(days=estate.settings.finality_window_days)
     destroyed = 0
@@ -147,7 +153,7 @@ def finalize(estate: Estate, *, clock: Callable[[], datetime]) -> Finalized:
                 final.append(asked.request_id)
     for request_id in final:
         keep_file(estate, request_id, "final")
-    return Finalized(destroyed, final)
+    return Finalized(destroyed, overdue, final)
 
 
 def _is_open(conn: sa.Connection, asked: Request) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 import sqlalchemy as sa
 
@@ -23,6 +25,7 @@ from shelflife.rights.requests import get, submit
 from shelflife.seal.file_keys import CLASSES
 from shelflife.seal.parquet import open_encrypted
 from shelflife.subjects.directory import Alias, find
+from shelflife.subjects.landing_keys import landing_keys, private_key, rotate
 from tests.canaries import hits
 from tests.rights.conftest import PEOPLE, ask, erase, options, samples_of
 from tests.rights.state import content, readable
@@ -251,6 +254,18 @@ def test_what_waits_in_the_inbox_of_the_erased_goes_too(filled, put, clock):
     assert not (filled.settings.inbox / "ada").exists()
     assert places(filled, request_id)["inbox"] == "deleted"
     assert readable(filled)["bob"]["raw/heart"] == 72
+
+
+def test_finality_destroys_landing_keys_past_their_grace_time(filled, clock):
+    old = rotate(filled, grace=dt.timedelta(days=2), clock=clock)
+    rotate(filled, grace=dt.timedelta(days=2), clock=clock)
+    clock.forward(days=1)
+    assert finalize(filled, clock=clock).landing_keys == 0
+    clock.forward(days=1)
+    assert [finalize(filled, clock=clock).landing_keys for _ in range(2)] == [1, 0]
+    with filled.database.read() as conn:
+        assert private_key(filled, conn, old.key_id)[1] is None
+        assert sorted(one.state for one in landing_keys(conn)) == ["current", "retired"]
 
 
 def test_an_erasure_is_final_when_its_root_keys_are_destroyed(filled, clock):
